@@ -1,0 +1,1 @@
+"""Pure values: bytes in, values out. No files, sockets, environment or clock."""

@@ -1,0 +1,72 @@
+"""What a remote can do. A registry over HTTP and an OCI layout folder both do exactly this, and nothing asks which."""
+
+from collections.abc import Callable
+from typing import BinaryIO, Protocol
+
+
+class BlobReader(Protocol):
+    """A blob's bytes, in order."""
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Fill ``buffer`` with up to its length; 0 only at the end.
+
+        Raises:
+            NetworkError: the connection broke or the body was shorter than announced; opening again at the offset
+                that was reached may work.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+class Remote(Protocol):
+    """A place that holds blobs and manifests under one repository name. Safe to share between threads."""
+
+    @property
+    def url(self) -> str:
+        """As a person would type it; never holds credentials."""
+        ...
+
+    def has_blob(self, digest: str) -> bool:
+        """Whether the blob is there."""
+        ...
+
+    def open_blob(self, digest: str, size: int, *, start: int = 0) -> BlobReader:
+        """The blob's bytes from offset ``start``. The caller verifies the digest.
+
+        Raises:
+            NotFound, Denied, NetworkError
+        """
+        ...
+
+    def put_blob(self, digest: str, size: int, open_source: Callable[[], BinaryIO]) -> None:
+        """Store the blob; does nothing where it is there already. ``open_source`` may be called again on a retry.
+
+        Raises:
+            Corrupt: the source's bytes do not have this digest. Nothing is stored.
+            Denied, NetworkError
+        """
+        ...
+
+    def resolve(self, tag: str) -> str | None:
+        """The digest that ``tag`` names, or None. Moves no manifest body."""
+        ...
+
+    def get_manifest(self, reference: str) -> bytes:
+        """The exact bytes of the manifest under a tag or digest; verified when ``reference`` is a digest.
+
+        Raises:
+            NotFound, Corrupt, Denied, NetworkError
+        """
+        ...
+
+    def put_manifest(self, manifest: bytes, *, tag: str | None = None) -> str:
+        """Store an image manifest, under ``tag`` where one is given (it moves if it exists); returns its digest.
+
+        What the manifest names must be there already.
+        """
+        ...
+
+    def tags(self) -> list[str]:
+        """All tags, sorted; empty when the repository does not exist yet."""
+        ...

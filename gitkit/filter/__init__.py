@@ -1,0 +1,1 @@
+"""What Git runs for every file under `filter=kit`."""

@@ -1,0 +1,1 @@
+"""Environments: which version runs where, and how it got there."""

@@ -1,0 +1,1 @@
+"""Kits: what a commit becomes in a registry."""

@@ -1,0 +1,1 @@
+"""Moving blobs between the clone and its remote, and checking them."""
