@@ -1,0 +1,120 @@
+"""The command line: finds the command, runs it, and turns every way to end into a message and an exit code."""
+
+import importlib
+import os
+import signal
+import sys
+import traceback
+
+import click
+
+from gitkit import __version__
+from gitkit.cli import table
+from gitkit.context import Context
+from gitkit.errors import KitError
+
+_INTRO = "Git as a model registry: pointers in Git, blobs in any OCI registry."
+_EXIT_CODES = (
+    "0 done, 1 failed, 2 usage, 3 bug, 10 not found, 11 corrupt, 12 denied, 13 conflict, 14 network, 15 locked, "
+    "16 invalid file, 17 unsupported, 18 gate refused, 19 partly done"
+)
+
+
+class Commands(click.Group):
+    """Loads a command's module when it is run, not before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return table.names()
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        row = table.find(cmd_name)
+        if row is None:
+            return None
+        command: click.Command = importlib.import_module(f"gitkit.cli.{row.module}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if table.find(name) is None and not name.startswith("-"):
+            from gitkit.core.problems import nearest
+
+            guess = nearest(name, table.names())
+            hint = f"did you mean: git kit {guess}" if guess else "list the commands: git kit -h"
+            raise click.UsageError(f'"{name}" is not a git kit command\n\nhint: {hint}', ctx=None)
+        return super().resolve_command(ctx, args)
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write(f"usage: git kit COMMAND [ARGUMENTS]\n\n{_INTRO}\n")
+        for group, rows in table.GROUPS:
+            formatter.write(f"\n{group}\n")
+            formatter.write("".join(f"  {row.name:<15} {row.help}\n" for row in rows))
+        formatter.write("\nHelp on one command: git kit COMMAND -h. The manual: git kit --help\n\n")
+        formatter.write_text(f"Exit codes: {_EXIT_CODES}.")
+
+
+@click.group(
+    cls=Commands,
+    name="git-kit",
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)
+@click.version_option(__version__, message="git-kit %(version)s")
+@click.pass_context
+def program(ctx: click.Context) -> None:
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main(argv: list[str]) -> int:
+    """Run one command; returns the exit code."""
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        result = program.main(argv, prog_name="git kit", standalone_mode=False, obj=_context())
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except KitError as error:
+        return _say(error.message, error.hint, error.exit_code)
+    except click.UsageError as error:
+        usage = error.ctx.command.name if error.ctx is not None and error.ctx.command is not program else None
+        hint = f"git kit {usage} -h" if usage else None
+        return _say(error.format_message(), hint, 2)
+    except click.ClickException as error:
+        return _say(error.format_message(), None, 1)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output went away. Nothing may be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        return _bug(error)
+
+
+def _context() -> Context:
+    try:
+        return Context(os.environ, os.getcwd())
+    except FileNotFoundError as error:
+        raise KitError("the current folder no longer exists", hint="cd to another one") from error
+
+
+def _terminated(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _say(message: str, hint: str | None, code: int) -> int:
+    click.echo(f"error: {message}", err=True)
+    if hint:
+        click.echo(f"\nhint: {hint}", err=True)
+    return code
+
+
+def _bug(error: Exception) -> int:
+    import tempfile
+
+    with tempfile.NamedTemporaryFile("w", prefix="git-kit-bug-", suffix=".log", delete=False) as log:
+        log.write(f"git-kit {__version__}\n")
+        traceback.print_exception(error, file=log)
+    return _say(f"this is a bug in git kit: {type(error).__name__}: {error}", f"please report it with {log.name}", 3)

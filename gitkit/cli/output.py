@@ -1,0 +1,71 @@
+"""How results look: data on stdout, everything else on stderr, no colour, no width beyond the terminal's."""
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+"""Every command that reads has it."""
+
+example = "\b\nExample:\n  {}"
+"""For ``epilog``: ``example.format("git kit push origin main")``."""
+
+
+def say(text: str) -> None:
+    """A line for the person (stderr)."""
+    click.echo(text, err=True)
+
+
+def print_json(value: Any) -> None:
+    """``value`` on stdout, indented, in the order that its dicts have."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=True))
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
+    """Columns on stdout; those whose number is in ``right`` are right-aligned. Nothing for no rows."""
+    if not rows:
+        return
+    lines = [header, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    for line in lines:
+        cells = [
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        click.echo("  ".join(cells).rstrip())
+
+
+def human_size(size: int) -> str:
+    """``size`` bytes for people: ``86.7 MiB``."""
+    if size < 1024:
+        return f"{size} B"
+    power = min((size.bit_length() - 1) // 10, 5)
+    return f"{size / (1 << 10 * power):.1f} {'KMGTP'[power - 1]}iB"
+
+
+def show_path(path: bytes | str) -> str:
+    """A path for people: quoted as Git does where it holds control characters or bytes that are not UTF-8."""
+    raw = os.fsencode(path)
+    text = raw.decode("utf-8", "surrogateescape")
+    if text.isprintable() and '"' not in text and "\\" not in text:
+        return text
+    return '"' + "".join(_quoted(char) for char in text) + '"'
+
+
+_SHORT = {"\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
+
+
+def _quoted(char: str) -> str:
+    if char in _SHORT:
+        return _SHORT[char]
+    if char.isprintable():
+        return char
+    return "".join(f"\\{byte:03o}" for byte in os.fsencode(char))
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """``1 file``, ``3 files``."""
+    return f"{count} {one if count == 1 else many or one + 's'}"

@@ -1,0 +1,82 @@
+"""Every command, by group, with its one-line help: listing them imports none of them."""
+
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """``module`` in ``gitkit.cli`` defines ``command``."""
+
+    name: str
+    help: str
+    module: str
+
+
+GROUPS: tuple[tuple[str, tuple[Row, ...]], ...] = (
+    (
+        "Set-up",
+        (
+            Row("install", "set up Git to run git kit, and this repository's hooks", "install"),
+            Row("uninstall", "undo install", "uninstall"),
+            Row("init", "make this repository a model registry", "init"),
+            Row("track", "keep files that match a pattern as pointers in Git", "track"),
+            Row("untrack", "stop tracking a pattern", "untrack"),
+            Row("remote", "show or set where large files and kits go", "remote"),
+            Row("login", "store credentials for a registry", "login"),
+            Row("logout", "forget a registry's credentials", "logout"),
+            Row("doctor", "find what is wrong and the command that mends it", "doctor"),
+            Row("completion", "print the completion script for a shell", "completion"),
+        ),
+    ),
+    (
+        "Files",
+        (
+            Row("add", "add files to the index", "add"),
+            Row("status", "show large files that changed, are missing or not pushed", "status"),
+            Row("ls-files", "list large files", "ls_files"),
+            Row("fetch", "download content into the store", "fetch"),
+            Row("checkout", "replace pointers in the worktree by content from the store", "checkout"),
+            Row("pull", "fetch, then checkout", "pull"),
+            Row("push", "upload what a branch or tag needs", "push"),
+            Row("clone", "clone a repository with its content", "clone"),
+            Row("fsck", "check pointers and the store", "fsck"),
+        ),
+    ),
+    (
+        "Kits",
+        (
+            Row("kitfile", "check or write the Kitfile", "kitfile"),
+            Row("build", "build a version's kit from its tag", "build"),
+            Row("release", "build a version's kit and push it", "release"),
+            Row("verify", "rebuild a kit from its commit and compare", "verify"),
+            Row("kits", "list kits", "kits"),
+            Row("inspect", "show what a kit holds", "inspect"),
+        ),
+    ),
+    (
+        "Lifecycle",
+        (
+            Row("env", "show which version runs in which environment", "env"),
+            Row("promote", "bring a version into an environment", "promote"),
+            Row("rollback", "bring an environment back to an earlier version", "rollback"),
+        ),
+    ),
+    (
+        "Plumbing",
+        (
+            Row("filter-process", "Git's long-running filter", "filter_process"),
+            Row("clean", "content on stdin, pointer on stdout", "clean"),
+            Row("smudge", "pointer on stdin, content on stdout", "smudge"),
+            Row("hook", "what Git's hooks run", "hook"),
+        ),
+    ),
+)
+
+
+def find(name: str) -> Row | None:
+    """The row of a command."""
+    return next((row for _, rows in GROUPS for row in rows if row.name == name), None)
+
+
+def names() -> list[str]:
+    """All command names, in the order of the help."""
+    return [row.name for _, rows in GROUPS for row in rows]

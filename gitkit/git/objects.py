@@ -1,0 +1,170 @@
+"""Reading Git's objects and writing commits, through `git cat-file --batch` and friends.
+
+git itself is the only reader: it opens every repository (partial clone, SHA-256, reftable) at the speed that a kit
+needs (``docs/decisions/0002-git-binary-for-objects.md``).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import BinaryIO, NamedTuple
+
+from gitkit.errors import Corrupt
+from gitkit.git.run import Git, GitError
+
+
+class TreeEntry(NamedTuple):
+    """A file of a tree or of the index: ``mode`` as Git prints it (``100644``), ``path`` from the root."""
+
+    path: bytes
+    mode: str
+    oid: str
+
+
+class Commit(NamedTuple):
+    """``time`` is the committer date in seconds since 1970, UTC."""
+
+    oid: str
+    tree: str
+    parents: tuple[str, ...]
+    time: int
+    author: str
+    message: str
+
+
+def list_tree(git: Git, rev: str) -> list[TreeEntry]:
+    """Every file of a commit or tree, in path order; symbolic links and submodules included."""
+    entries = []
+    for record in git.run("ls-tree", "-r", "-z", "--full-tree", rev).split(b"\0")[:-1]:
+        head, _, path = record.partition(b"\t")
+        mode, _, oid = head.decode().split(" ")
+        entries.append(TreeEntry(path, mode, oid))
+    return entries
+
+
+def list_index(git: Git) -> list[TreeEntry]:
+    """Every file of the index, without the unmerged ones, in path order."""
+    entries = []
+    for record in git.run("ls-files", "-s", "-z", "--full-name").split(b"\0")[:-1]:
+        head, _, path = record.partition(b"\t")
+        mode, oid, stage = head.decode().split(" ")
+        if stage == "0":
+            entries.append(TreeEntry(path, mode, oid))
+    return entries
+
+
+def sizes(git: Git, oids: Iterable[str]) -> dict[str, int]:
+    """Size in bytes of each object that exists. One git process for all."""
+    names = "".join(f"{oid}\n" for oid in oids).encode()
+    if not names:
+        return {}
+    found = {}
+    for line in git.run("cat-file", "--batch-check", "--buffer", stdin=names).decode().splitlines():
+        words = line.split(" ")
+        if len(words) == 3:
+            found[words[0]] = int(words[2])
+    return found
+
+
+def read_small(git: Git, oids: Iterable[str], limit: int) -> dict[str, bytes]:
+    """The content of each object that exists and has at most ``limit`` bytes. Two git processes for all."""
+    small = [oid for oid, size in sizes(git, dict.fromkeys(oids)).items() if size <= limit]
+    if not small:
+        return {}
+    out = git.run("cat-file", "--batch", "--buffer", stdin="".join(f"{oid}\n" for oid in small).encode())
+    contents = {}
+    at = 0
+    while at < len(out):
+        end = out.index(b"\n", at)
+        words = out[at:end].decode().split(" ")
+        if len(words) != 3:
+            raise Corrupt(f"Git object {words[0]} is gone", hint="git fsck")
+        size = int(words[2])
+        contents[words[0]] = out[end + 1 : end + 1 + size]
+        at = end + size + 2
+    return contents
+
+
+def read_file(git: Git, rev: str, path: str) -> bytes | None:
+    """A small file of a commit (``rev`` may be empty for the index), or None where it has none."""
+    try:
+        return git.run("cat-file", "blob", f"{rev}:{path}")
+    except GitError:
+        return None
+
+
+@contextmanager
+def open_blob(git: Git, oid: str) -> Iterator[BinaryIO]:
+    """A Git blob's content as a stream, for blobs of any size."""
+    with git.pipe("cat-file", "blob", oid) as (_, out):
+        yield out
+
+
+def read_commit(git: Git, rev: str) -> Commit:
+    """A commit; tags are followed.
+
+    Raises:
+        GitError: ``rev`` is not one.
+    """
+    out = git.run("log", "-1", "--no-show-signature", "--format=%H%x00%T%x00%P%x00%ct%x00%an%x00%B", rev, "--")
+    return _commit(out)
+
+
+def history(git: Git, rev: str, *, limit: int | None = None) -> Iterator[Commit]:
+    """First-parent history from ``rev`` back, newest first."""
+    args = ["log", "-z", "--first-parent", "--no-show-signature", "--format=%H%x00%T%x00%P%x00%ct%x00%an%x00%B%x01"]
+    if limit is not None:
+        args.append(f"-{limit}")
+    for record in git.run(*args, rev, "--").split(b"\x01\0"):
+        if record:
+            yield _commit(record.removesuffix(b"\x01"))
+
+
+def _commit(record: bytes) -> Commit:
+    oid, tree, parents, time, author, message = record.decode("utf-8", "surrogateescape").split("\0", 5)
+    return Commit(oid, tree, tuple(parents.split()), int(time), author, message.rstrip("\n"))
+
+
+def write_commit(git: Git, *, tree: str, parents: Sequence[str], message: str) -> str:
+    """A commit object; returns its oid. Signed when the person's Git signs commits."""
+    sign = ["-S"] if git.ask("config", "--type=bool", "commit.gpgsign") == "true" else []
+    args = ["commit-tree", *sign, tree]
+    for parent in parents:
+        args += ["-p", parent]
+    return git.run(*args, stdin=message.encode("utf-8", "surrogateescape")).decode().strip()
+
+
+def trailers(message: str) -> dict[str, str]:
+    """The last paragraph's ``Key: value`` lines (git-interpret-trailers(1), without folding); later ones win."""
+    paragraph = message.rstrip().rpartition("\n\n")[2]
+    found = {}
+    for line in paragraph.splitlines():
+        key, colon, value = line.partition(": ")
+        if colon and key and key.replace("-", "").isalnum():
+            found[key] = value.strip()
+    return found
+
+
+def candidate_blobs(
+    git: Git, include: Sequence[str], exclude: Sequence[str], *, remote: str | None, limit: int
+) -> list[tuple[str, bytes]]:
+    """Git blobs of at most ``limit`` bytes that ``include`` needs and ``exclude`` does not, with one path each.
+
+    One `git rev-list` for all refs. ``remote`` also excludes what its remote-tracking refs hold. Objects that are named
+    in ``exclude`` and do not exist here are ignored.
+    """
+    args = ["rev-list", "--objects", "--ignore-missing", "--stdin"]
+    args += [f"--filter=combine:object:type=blob+blob:limit={limit + 1}", "--filter-provided-objects"]
+    revs = [*include, *(f"^{oid}" for oid in exclude)]
+    if remote is not None:
+        revs += ["--not", f"--remotes={remote}"]
+    out = git.run(*args, stdin="".join(f"{rev}\n" for rev in revs).encode())
+    found = []
+    for line in out.splitlines():
+        oid, _, path = line.partition(b" ")
+        found.append((oid.decode(), path))
+    return found
+
+
+def is_commit_here(git: Git, oid: str) -> bool:
+    """Whether this clone has the commit."""
+    return git.ask("cat-file", "-e", f"{oid}^{{commit}}") is not None

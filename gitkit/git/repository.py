@@ -1,0 +1,58 @@
+"""Where a repository's parts are. Read once; the values do not change while a command runs."""
+
+import os
+from dataclasses import dataclass
+
+from gitkit.errors import NotFound, Unsupported
+from gitkit.git.run import Git, GitError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repository:
+    """Absolute paths. ``worktree`` is None in a bare repository; ``git`` runs at its root (or in the git directory)."""
+
+    worktree: str | None
+    git_dir: str
+    common_dir: str
+    git: Git
+
+    @property
+    def root(self) -> str:
+        """What relative paths in settings are relative to."""
+        return self.worktree or self.git_dir
+
+    def path(self, relative: bytes) -> bytes:
+        """The absolute path of a file of the worktree.
+
+        Raises:
+            Unsupported: there is no worktree.
+        """
+        if self.worktree is None:
+            raise Unsupported("this is a bare repository: it has no files to check out")
+        return os.path.join(os.fsencode(self.worktree), relative)
+
+
+def discover(git: Git) -> Repository:
+    """The repository that ``git`` runs in.
+
+    Raises:
+        NotFound: there is none.
+    """
+    try:
+        out = git.text(
+            "rev-parse", "--is-bare-repository", "--is-inside-work-tree", "--absolute-git-dir", "--git-common-dir"
+        )
+    except GitError as error:
+        if "not a git repository" in error.stderr.lower():
+            raise NotFound(
+                "this is not a Git repository", hint="run the command inside one, or make one: git init"
+            ) from error
+        raise
+    bare, inside, git_dir, common = out.split("\n")
+    worktree = git.text("rev-parse", "--show-toplevel") if inside == "true" else None
+    if worktree is None and bare != "true":
+        raise NotFound("this is inside .git, not in the worktree", hint="run the command one folder up")
+    common_dir = os.path.normpath(os.path.join(git.directory, common))
+    if worktree is None:
+        return Repository(worktree=None, git_dir=git_dir, common_dir=common_dir, git=git.at(git_dir))
+    return Repository(worktree=worktree, git_dir=git_dir, common_dir=common_dir, git=git.at(worktree))

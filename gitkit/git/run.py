@@ -1,0 +1,138 @@
+"""The only place that starts git.
+
+Environment: a caller's ``GIT_DIR``, ``GIT_INDEX_FILE``, ``GIT_WORK_TREE`` and ``GIT_OBJECT_DIRECTORY`` are kept, since
+inside a hook or filter they name the repository that Git is working on. Messages are forced into English, as some are
+matched.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import BinaryIO
+
+from gitkit.errors import KitError, NotFound, Unsupported
+
+# What git itself exports to the programs it starts and what must not reach another repository: tracing into our pipes,
+# and pathspec modes that change the meaning of the paths we pass.
+_DROPPED = frozenset(
+    {"GIT_TRACE", "GIT_TRACE2", "GIT_TRACE2_EVENT", "GIT_TRACE2_PERF", "GIT_TRACE_PACKET", "GIT_TRACE_SETUP"}
+    | {"GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS"}
+)
+_REPOSITORY_PATHS = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"})
+_REPOSITORY = _REPOSITORY_PATHS | {"GIT_PREFIX", "GIT_NAMESPACE"}
+
+FILTER_OFF = tuple(
+    word for setting in ("process=", "clean=", "smudge=", "required=false") for word in ("-c", f"filter.kit.{setting}")
+)
+"""Options for a git that must see pointers as they are."""
+
+
+class GitError(KitError):
+    """git said no. ``stderr`` is what it printed."""
+
+    def __init__(self, message: str, *, stderr: str, status: int) -> None:
+        super().__init__(message)
+        self.stderr = stderr
+        self.status = status
+
+
+class Git:
+    """Runs git in one directory. Holds no state besides, so it is safe to share between threads."""
+
+    def __init__(self, directory: str | bytes, environ: Mapping[str, str]) -> None:
+        self.directory = os.fsdecode(directory)
+        self._environ = {key: value for key, value in environ.items() if key not in _DROPPED}
+        self._environ.update(GIT_OPTIONAL_LOCKS="0", LC_ALL="C.UTF-8", LANGUAGE="", GIT_LITERAL_PATHSPECS="1")
+
+    def at(self, directory: str | bytes) -> "Git":
+        """git for the same repository in another directory of it."""
+        environ = dict(self._environ)
+        for name in _REPOSITORY_PATHS & environ.keys():
+            environ[name] = os.path.join(self.directory, environ[name])
+        return Git(directory, environ)
+
+    def elsewhere(self, directory: str | bytes) -> "Git":
+        """git in another directory, which finds its repository by itself."""
+        return Git(directory, {key: value for key, value in self._environ.items() if key not in _REPOSITORY})
+
+    def run(self, *args: str | bytes, stdin: bytes | None = None) -> bytes:
+        """git's standard output.
+
+        Raises:
+            GitError: exit status is not 0.
+        """
+        done = self._call(args, stdin)
+        if done.returncode != 0:
+            raise _failure(args, done.returncode, done.stderr)
+        return done.stdout
+
+    def text(self, *args: str | bytes) -> str:
+        """Standard output as text, without the line end."""
+        return self.run(*args).decode("utf-8", "surrogateescape").rstrip("\n")
+
+    def ask(self, *args: str | bytes) -> str | None:
+        """Like ``text``, but None where git exits with another status than 0 ("not there")."""
+        done = self._call(args, None)
+        return done.stdout.decode("utf-8", "surrogateescape").rstrip("\n") if done.returncode == 0 else None
+
+    def show(self, *args: str | bytes, extra: Mapping[str, str] | None = None) -> int:
+        """Run git for the person: output goes where ours goes. Returns the exit status."""
+        environ = {
+            key: value
+            for key, value in self._environ.items()
+            if key not in ("GIT_OPTIONAL_LOCKS", "GIT_LITERAL_PATHSPECS")
+        }
+        return subprocess.run(
+            ["git", *args], cwd=self.directory, env={**environ, **(extra or {})}, check=False
+        ).returncode
+
+    @contextmanager
+    def pipe(self, *args: str | bytes) -> Iterator[tuple[BinaryIO, BinaryIO]]:
+        """A running git: ``(its standard input, its standard output)``. Ended when the block is left."""
+        child = subprocess.Popen(
+            ["git", *args], cwd=self.directory, env=self._environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        if child.stdin is None or child.stdout is None:
+            raise AssertionError("pipes were asked for")
+        try:
+            yield child.stdin, child.stdout  # type: ignore[misc]
+        finally:
+            with suppress(BrokenPipeError):
+                child.stdin.close()
+            child.stdout.close()
+            child.wait()
+
+    def _call(self, args: Sequence[str | bytes], stdin: bytes | None) -> "subprocess.CompletedProcess[bytes]":
+        try:
+            return subprocess.run(
+                ["git", *args],
+                cwd=self.directory,
+                env=self._environ,
+                input=stdin,
+                stdin=subprocess.DEVNULL if stdin is None else None,
+                capture_output=True,
+                check=False,
+            )
+        except FileNotFoundError as error:
+            raise NotFound("git is not on PATH", hint="install git 2.39 or newer") from error
+        except NotADirectoryError as error:
+            raise NotFound(f"{self.directory} is not a directory") from error
+
+    def version(self) -> tuple[int, int]:
+        """Git's version, for example ``(2, 39)``."""
+        words = self.text("version").split()
+        major, minor = words[2].split(".")[:2]
+        return int(major), int(minor)
+
+
+def _failure(args: Sequence[str | bytes], status: int, stderr: bytes) -> KitError:
+    said = stderr.decode("utf-8", "replace").strip()
+    if "dubious ownership" in said:
+        return Unsupported(
+            "Git does not trust this repository: another user owns it", hint=said.splitlines()[-1].strip()
+        )
+    words = [arg if isinstance(arg, str) else os.fsdecode(arg) for arg in args]
+    name = next((word for word in words if not word.startswith("-") and "=" not in word), words[0])
+    said = "\n".join(line.removeprefix("fatal: ").removeprefix("error: ") for line in said.splitlines())
+    return GitError(f"git {name} failed: {said or f'status {status}'}", stderr=said, status=status)

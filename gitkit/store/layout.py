@@ -1,0 +1,377 @@
+"""A content-addressed folder in the form of an OCI image layout (image specification, image-layout.md).
+
+The clone's store (``$GIT_COMMON_DIR/kit``) and the layout-folder remote are the same thing in two places, so one class
+serves both; it does what ``gitkit.core.remote.Remote`` says. Beside the layout's own files: ``tmp/`` (same file system)
+and ``lock``.
+
+Safe with several processes: a blob is written under ``tmp/``, verified, flushed to disk and renamed; it is never
+rewritten. Every file in ``tmp/`` is locked by its writer, so what is not locked was left by a killed process.
+``index.json`` changes under ``lock``.
+"""
+
+import errno
+import fcntl
+import hashlib
+import io
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from typing import Any, BinaryIO, NamedTuple
+
+from gitkit.core.digest import digest_of, is_digest
+from gitkit.core.oci import MANIFEST, REF_NAME, parse_document, to_json
+from gitkit.core.remote import BlobReader
+from gitkit.errors import Corrupt, Denied, InvalidFile, KitError, NotFound
+from gitkit.store.ingest import Source, copy_hashed, write_all
+from gitkit.store.lock import locked
+
+_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+_NO_TAGS: dict[str, Any] = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": []}
+
+
+class ImageLayout:
+    """One OCI image layout. The folder is made by the first write."""
+
+    def __init__(self, path: str, *, url: str | None = None) -> None:
+        self.path = path
+        self._url = url or f"oci-layout:{path}"
+        self._blobs = os.path.join(path, "blobs", "sha256")
+        self._tmp = os.path.join(path, "tmp")
+        self._ready = False
+
+    @property
+    def url(self) -> str:
+        return self._url
+
+    def exists(self) -> bool:
+        """Whether the folder is an image layout already."""
+        return os.path.exists(os.path.join(self.path, "oci-layout"))
+
+    # -- blobs -----------------------------------------------------------------------------------------------------
+
+    def blob_path(self, digest: str) -> str:
+        """Where the blob is, or would be.
+
+        Raises:
+            Corrupt: ``digest`` is not a digest.
+        """
+        if not is_digest(digest):
+            raise Corrupt(f"{digest!r} is not a digest")
+        return os.path.join(self._blobs, digest[7:])
+
+    def has_blob(self, digest: str) -> bool:
+        return os.path.exists(self.blob_path(digest))
+
+    def holds(self, digest: str, size: int) -> bool:
+        """Whether the blob is there with the right size. Its bytes are checked when they are read."""
+        try:
+            return os.stat(self.blob_path(digest)).st_size == size
+        except OSError:
+            return False
+
+    def open_blob(self, digest: str, size: int, *, start: int = 0) -> BlobReader:
+        try:
+            file = io.FileIO(self.blob_path(digest))
+        except FileNotFoundError as error:
+            raise NotFound(f"{self.url} does not hold {digest}") from error
+        except OSError as error:
+            raise _storage_error(error, self.path, "read") from error
+        found = os.fstat(file.fileno()).st_size
+        if found != size:
+            file.close()
+            raise Corrupt(f"{digest} has {found} bytes in {self.url}, not {size}", hint="git kit fsck")
+        file.seek(start)
+        return file
+
+    def blobs(self) -> Iterator[tuple[str, int]]:
+        """Digest and size of every blob, in no order."""
+        try:
+            with os.scandir(self._blobs) as entries:
+                for entry in entries:
+                    digest = f"sha256:{entry.name}"
+                    if is_digest(digest) and entry.is_file(follow_symlinks=False):
+                        yield digest, entry.stat(follow_symlinks=False).st_size
+        except FileNotFoundError:
+            return
+
+    def add(self, source: Source) -> tuple[str, int]:
+        """Store all bytes of ``source``; returns digest and size. One pass, constant memory."""
+        with self._writing() as draft:
+            digest, size = copy_hashed(source, draft.fd)
+            if not self.holds(digest, size):
+                self._publish(draft, digest)
+        return digest, size
+
+    def add_bytes(self, data: bytes) -> str:
+        """Store a small blob; returns its digest."""
+        digest = digest_of(data)
+        if not self.holds(digest, len(data)):
+            with self._writing() as draft:
+                write_all(draft.fd, memoryview(data))
+                self._publish(draft, digest)
+        return digest
+
+    def put_blob(self, digest: str, size: int, open_source: Callable[[], BinaryIO]) -> None:
+        if self.holds(digest, size):
+            return
+        with self._writing() as draft, open_source() as source:
+            self._check(digest, size, *copy_hashed(source, draft.fd))  # type: ignore[arg-type]
+            self._publish(draft, digest)
+
+    def receive(self, digest: str, size: int, open_source: Callable[[int], BlobReader]) -> None:
+        """Download a blob: ``open_source(offset)`` gives its bytes from there on.
+
+        What an earlier attempt wrote is kept in ``tmp/`` and continued. Two processes that want the same blob take
+        turns, so it travels once.
+
+        Raises:
+            Corrupt: the bytes do not have this digest; they are thrown away.
+            NotFound, Denied, NetworkError: as ``open_source`` does. Calling again continues.
+        """
+        with self._errors("write"):
+            self._prepare()
+            with _partial(os.path.join(self._tmp, f"{digest[7:]}.part")) as draft:
+                if self.holds(digest, size):
+                    os.unlink(draft.name)
+                    return
+                hasher, have = _resume(draft.fd, size)
+                found, count = f"sha256:{hasher.hexdigest()}", 0
+                if have < size:
+                    with closing(open_source(have)) as source:
+                        found, count = copy_hashed(source, draft.fd, hasher=hasher)
+                try:
+                    self._check(digest, size, found, have + count)
+                except Corrupt:
+                    os.ftruncate(draft.fd, 0)
+                    raise
+                self._publish(draft, digest)
+
+    def remove_blob(self, digest: str) -> None:
+        """Delete a blob that is known to be damaged; nothing happens where it is not there."""
+        with self._errors("write"):
+            try:
+                os.unlink(self.blob_path(digest))
+            except FileNotFoundError:
+                return
+
+    def sweep(self) -> int:
+        """Delete what killed processes left in ``tmp/`` (partial downloads are kept for a day); returns how many."""
+        swept = 0
+        for entry in self._leftovers():
+            with open(entry, "rb") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    continue
+                os.unlink(entry)
+                swept += 1
+        return swept
+
+    def _leftovers(self) -> list[str]:
+        try:
+            return [
+                entry.path
+                for entry in os.scandir(self._tmp)
+                if not entry.name.endswith(".part") or entry.stat().st_mtime < time.time() - 86400
+            ]
+        except FileNotFoundError:
+            return []
+
+    # -- manifests -------------------------------------------------------------------------------------------------
+
+    def resolve(self, tag: str) -> str | None:
+        return self._tags().get(tag)
+
+    def get_manifest(self, reference: str) -> bytes:
+        digest = reference if is_digest(reference) else self._tags().get(reference)
+        if digest is None:
+            raise NotFound(f"{self.url} has no {reference}")
+        try:
+            with open(self.blob_path(digest), "rb") as file:
+                data = file.read()
+        except FileNotFoundError as error:
+            raise NotFound(f"{self.url} does not hold {digest}") from error
+        except OSError as error:
+            raise _storage_error(error, self.path, "read") from error
+        if digest_of(data) != digest:
+            raise Corrupt(f"the manifest {digest} in {self.url} is damaged", hint="git kit fsck")
+        return data
+
+    def put_manifest(self, manifest: bytes, *, tag: str | None = None) -> str:
+        digest = self.add_bytes(manifest)
+        document = parse_document(manifest, "the manifest")
+        entry: dict[str, Any] = {
+            "mediaType": document.get("mediaType", MANIFEST),
+            "digest": digest,
+            "size": len(manifest),
+        }
+        if document.get("artifactType"):
+            entry["artifactType"] = document["artifactType"]
+        if tag is not None:
+            entry["annotations"] = {REF_NAME: tag}
+        with self._errors("write"), locked(os.path.join(self.path, "lock")):
+            index = self._read_index()
+            kept = [other for other in index["manifests"] if not _replaces(entry, other)]
+            if entry not in index["manifests"]:
+                self._write_index({**index, "manifests": [*kept, entry]})
+        return digest
+
+    def tags(self) -> list[str]:
+        return sorted(self._tags())
+
+    def _tags(self) -> dict[str, str]:
+        return {name: entry["digest"] for entry in self._read_index()["manifests"] if (name := _tag(entry)) is not None}
+
+    def _read_index(self) -> dict[str, Any]:
+        try:
+            with open(os.path.join(self.path, "index.json"), "rb") as file:
+                data = file.read()
+        except FileNotFoundError:
+            return _NO_TAGS
+        except OSError as error:
+            raise _storage_error(error, self.path, "read") from error
+        index = parse_document(data, f"{self.url} index.json")
+        manifests = index.get("manifests")
+        if not isinstance(manifests, list) or not all(_is_entry(entry) for entry in manifests):
+            raise InvalidFile(f"{self.url} index.json is not an image index")
+        return index
+
+    def _write_index(self, index: dict[str, Any]) -> None:
+        self._replace("index.json", to_json(index))
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        if self._ready:
+            return
+        os.makedirs(self._blobs, exist_ok=True)
+        os.makedirs(self._tmp, exist_ok=True)
+        if not os.path.exists(os.path.join(self.path, "index.json")):
+            with locked(os.path.join(self.path, "lock")):
+                if not os.path.exists(os.path.join(self.path, "index.json")):
+                    self._replace("index.json", to_json(_NO_TAGS))
+        if not self.exists():
+            self._replace("oci-layout", _LAYOUT)
+        self._ready = True
+
+    @contextmanager
+    def _writing(self) -> "Iterator[_Draft]":
+        with self._errors("write"):
+            self._prepare()
+            with _temporary(self._tmp) as draft:
+                yield draft
+
+    def _publish(self, draft: "_Draft", digest: str) -> None:
+        os.fchmod(draft.fd, os.fstat(draft.fd).st_mode & 0o444)
+        os.fsync(draft.fd)
+        os.rename(draft.name, self.blob_path(digest))
+        _sync_folder(self._blobs)
+
+    def _replace(self, name: str, data: bytes) -> None:
+        with _temporary(self._tmp) as draft:
+            write_all(draft.fd, memoryview(data))
+            os.fsync(draft.fd)
+            os.rename(draft.name, os.path.join(self.path, name))
+        _sync_folder(self.path)
+
+    def _check(self, digest: str, size: int, found: str, count: int) -> None:
+        if count != size:
+            raise Corrupt(f"{digest} should have {size} bytes and has {count}")
+        if found != digest:
+            raise Corrupt(f"content that should be {digest} is {found}")
+
+    @contextmanager
+    def _errors(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise _storage_error(error, self.path, doing) from error
+
+
+class _Draft(NamedTuple):
+    """A file in ``tmp/`` that this process holds locked."""
+
+    fd: int
+    name: str
+
+
+@contextmanager
+def _temporary(folder: str) -> Iterator[_Draft]:
+    """A new draft; deleted on leaving unless it was renamed."""
+    name = os.path.join(folder, f"{os.getpid()}-{os.urandom(8).hex()}")
+    fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield _Draft(fd, name)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(name)
+        os.close(fd)
+
+
+@contextmanager
+def _partial(name: str) -> Iterator[_Draft]:
+    """The partial download ``name``, locked; it stays unless it was renamed."""
+    while True:
+        fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        try:
+            current = os.stat(name).st_ino == os.fstat(fd).st_ino
+        except FileNotFoundError:
+            current = False
+        if current:
+            break
+        os.close(fd)  # its last holder finished the download and renamed it
+    try:
+        yield _Draft(fd, name)
+    finally:
+        os.close(fd)
+
+
+def _resume(fd: int, size: int) -> "tuple[hashlib._Hash, int]":
+    """Hash what a partial download holds and stand at its end."""
+    if os.fstat(fd).st_size > size:
+        os.ftruncate(fd, 0)
+    hasher = hashlib.sha256()
+    have = 0
+    block = bytearray(1 << 20)
+    while count := os.readv(fd, [block]):
+        hasher.update(memoryview(block)[:count])
+        have += count
+    return hasher, have
+
+
+def _sync_folder(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _tag(entry: dict[str, Any]) -> str | None:
+    annotations = entry.get("annotations")
+    name = annotations.get(REF_NAME) if isinstance(annotations, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def _is_entry(entry: object) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("digest"), str) and is_digest(entry["digest"])
+
+
+def _replaces(entry: dict[str, Any], other: dict[str, Any]) -> bool:
+    """A tag names one manifest; a manifest without a tag needs no entry beside a tagged one."""
+    if _tag(other) is None:
+        return bool(other["digest"] == entry["digest"])
+    return _tag(other) == _tag(entry)
+
+
+def _storage_error(error: OSError, path: str, doing: str) -> KitError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return KitError(
+            f"the disk that holds {path} is full", hint="free some space and run the command again: nothing was lost"
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return Denied(f"cannot {doing} {error.filename or path}: {error.strerror}", hint=f"check who owns {path}")
+    return KitError(f"cannot {doing} {path}: {error.strerror or error}")

@@ -1,0 +1,44 @@
+"""One exclusive lock on a file, released by the kernel when its holder dies: a killed process leaves nothing behind."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gitkit.errors import Denied, Locked
+
+
+@contextmanager
+def locked(path: str, *, timeout_s: float = 60.0) -> Iterator[None]:
+    """Hold the lock ``path`` (created when missing, never deleted) inside the block.
+
+    Raises:
+        Locked: another process kept it for ``timeout_s`` seconds.
+        Denied: the file cannot be made or opened.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise Denied(f"cannot lock {path}: {error.strerror}") from error
+    try:
+        _wait(fd, path, timeout_s)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _wait(fd: int, path: str, timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    pause_s = 0.005
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                raise Locked(
+                    f"another process holds {path}", hint="wait for it to end, then run the command again"
+                ) from error
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 2, 0.1)
