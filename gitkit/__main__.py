@@ -2,16 +2,29 @@
 
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing itself costs start-up time
+    from gitkit.filter.smudge import Surroundings
+
 
 def main() -> None:
     """Run the command in ``sys.argv`` and exit with its code."""
     if sys.argv[1:2] == ["filter-process"]:
-        from gitkit.filter.process import main as filter_main
+        from gitkit.filter.process import serve
 
-        sys.exit(filter_main())
+        sys.exit(serve(0, 1, _surroundings))
     from gitkit.cli.main import main as cli_main
 
     sys.exit(cli_main(sys.argv[1:]))
+
+
+def _surroundings() -> "Surroundings":
+    """The clone that the filter works for; looked at when Git has the first file for us, after the handshake."""
+    import os
+
+    from gitkit.context import Context
+
+    return Context(os.environ, os.getcwd()).surroundings()
 
 
 if __name__ == "__main__":

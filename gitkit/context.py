@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gitkit.core.config import Config
     from gitkit.core.reference import LayoutUrl, RegistryUrl, RemoteUrl
     from gitkit.core.remote import Remote
+    from gitkit.filter.smudge import Surroundings
 
 SKIP_SMUDGE = "GIT_KIT_SKIP_SMUDGE"
 """Set to 1, every checkout leaves pointers: for jobs that need no content."""
@@ -56,6 +57,17 @@ class Context:
     @property
     def skip_smudge(self) -> bool:
         return self.environ.get(SKIP_SMUDGE, "") not in ("", "0", "false")
+
+    def surroundings(self) -> "Surroundings":
+        """What the filter works with. Runs inside of a git command, so it must not write to the index."""
+        from gitkit.filter.smudge import Surroundings
+
+        def open_remote(treeish: str | None) -> "Remote":
+            # The files of the tree that is being checked out may not be there yet: read its configuration from Git.
+            return self.remote(config=self.config_of(treeish) if treeish else None)
+
+        settings = self.settings
+        return Surroundings(self.store, self.skip_smudge, settings.strict, settings.transfers, open_remote)
 
     # -- .gitkit.toml ----------------------------------------------------------------------------------------------
 

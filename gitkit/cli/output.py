@@ -1,11 +1,14 @@
 """How results look: data on stdout, everything else on stderr, no colour, no width beyond the terminal's."""
 
 import json
-import os
 from collections.abc import Sequence
 from typing import Any
 
 import click
+
+from gitkit.core.paths import show_path
+
+__all__ = ["example", "human_size", "json_option", "plural", "print_json", "print_table", "say", "show_path"]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 """Every command that reads has it."""
@@ -44,26 +47,6 @@ def human_size(size: int) -> str:
         return f"{size} B"
     power = min((size.bit_length() - 1) // 10, 5)
     return f"{size / (1 << 10 * power):.1f} {'KMGTP'[power - 1]}iB"
-
-
-def show_path(path: bytes | str) -> str:
-    """A path for people: quoted as Git does where it holds control characters or bytes that are not UTF-8."""
-    raw = os.fsencode(path)
-    text = raw.decode("utf-8", "surrogateescape")
-    if text.isprintable() and '"' not in text and "\\" not in text:
-        return text
-    return '"' + "".join(_quoted(char) for char in text) + '"'
-
-
-_SHORT = {"\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
-
-
-def _quoted(char: str) -> str:
-    if char in _SHORT:
-        return _SHORT[char]
-    if char.isprintable():
-        return char
-    return "".join(f"\\{byte:03o}" for byte in os.fsencode(char))
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:

@@ -38,7 +38,7 @@ class _Lines:
             say(f"warning: {event.text}")
 
     def start(self, event: Started) -> None:
-        say(f"{event.verb} {plural(event.count, 'file')}, {human_size(event.bytes)}")
+        say(f"{event.verb} {plural(event.files, 'file')}, {human_size(event.bytes)}")
 
     def advance(self, count: int) -> None:
         pass
@@ -68,7 +68,7 @@ class _Bar(_Lines):
             console=Console(stderr=True),
             transient=True,
         )
-        self._task = self._progress.add_task(f"{event.verb} {plural(event.count, 'file')}", total=event.bytes)
+        self._task = self._progress.add_task(f"{event.verb} {plural(event.files, 'file')}", total=event.bytes)
         self._progress.start()
 
     def advance(self, count: int) -> None:
@@ -77,7 +77,7 @@ class _Bar(_Lines):
 
     def finish(self, event: Started, seconds: float) -> None:
         self.close()
-        say(f"{event.verb} {plural(event.count, 'file')}, {human_size(event.bytes)} in {seconds:.1f} s")
+        say(f"{event.verb} {plural(event.files, 'file')}, {human_size(event.bytes)} in {seconds:.1f} s")
 
     def close(self) -> None:
         if self._progress is not None:

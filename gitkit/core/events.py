@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 
 class Started(NamedTuple):
-    """Work of known size begins: ``verb`` (``uploading``), number of blobs or files, bytes in all."""
+    """Work of known size begins: ``verb`` (``uploading``), number of files (or blobs), bytes in all."""
 
     verb: str
-    count: int
+    files: int
     bytes: int
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO, NamedTuple
 
-from gitkit.errors import Corrupt
+from gitkit.errors import Corrupt, NotFound
 from gitkit.git.run import Git, GitError
 
 
@@ -152,11 +152,11 @@ def candidate_blobs(
     One `git rev-list` for all refs. ``remote`` also excludes what its remote-tracking refs hold. Objects that are named
     in ``exclude`` and do not exist here are ignored.
     """
-    args = ["rev-list", "--objects", "--ignore-missing", "--stdin"]
-    args += [f"--filter=combine:object:type=blob+blob:limit={limit + 1}", "--filter-provided-objects"]
-    revs = [*include, *(f"^{oid}" for oid in exclude)]
+    args = ["rev-list", "--objects", "--ignore-missing"]
+    args += [f"--filter=combine:object:type=blob+blob:limit={limit + 1}", "--filter-provided-objects", "--stdin"]
     if remote is not None:
-        revs += ["--not", f"--remotes={remote}"]
+        args += ["--not", f"--remotes={remote}"]
+    revs = [*include, *(f"^{oid}" for oid in exclude)]
     out = git.run(*args, stdin="".join(f"{rev}\n" for rev in revs).encode())
     found = []
     for line in out.splitlines():
@@ -165,6 +165,27 @@ def candidate_blobs(
     return found
 
 
-def is_commit_here(git: Git, oid: str) -> bool:
-    """Whether this clone has the commit."""
-    return git.ask("cat-file", "-e", f"{oid}^{{commit}}") is not None
+def list_staged(git: Git) -> list[TreeEntry]:
+    """Regular files that the index adds to HEAD or changes."""
+    head = git.ask("rev-parse", "-q", "--verify", "HEAD^{tree}")
+    if head is None:
+        head = git.run("hash-object", "-t", "tree", "--stdin", stdin=b"").decode().strip()
+    fields = git.run("diff-index", "--cached", "--raw", "-z", "--no-renames", "--diff-filter=d", head).split(b"\0")
+    entries = []
+    for head_field, path in zip(fields[0::2], fields[1::2], strict=False):
+        words = head_field.decode().split(" ")
+        if words[1].startswith("100"):
+            entries.append(TreeEntry(path, words[1], words[3]))
+    return entries
+
+
+def resolve(git: Git, rev: str) -> str:
+    """The oid of the commit that ``rev`` names; tags are followed.
+
+    Raises:
+        NotFound: there is no such commit.
+    """
+    oid = git.ask("rev-parse", "-q", "--verify", "--end-of-options", f"{rev}^{{commit}}")
+    if oid is None:
+        raise NotFound(f'"{rev}" is not a commit, branch or tag here', hint="list them: git branch -a; git tag")
+    return oid

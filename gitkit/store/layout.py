@@ -147,13 +147,11 @@ class ImageLayout:
                     raise
                 self._publish(draft, digest)
 
-    def remove_blob(self, digest: str) -> None:
-        """Delete a blob that is known to be damaged; nothing happens where it is not there."""
-        with self._errors("write"):
-            try:
-                os.unlink(self.blob_path(digest))
-            except FileNotFoundError:
-                return
+    def quarantine(self, digest: str) -> None:
+        """Move a blob that is known to be damaged to ``corrupt/``, where nothing looks for it."""
+        with self._errors("write"), suppress(FileNotFoundError):
+            os.makedirs(os.path.join(self.path, "corrupt"), exist_ok=True)
+            os.replace(self.blob_path(digest), os.path.join(self.path, "corrupt", digest[7:]))
 
     def sweep(self) -> int:
         """Delete what killed processes left in ``tmp/`` (partial downloads are kept for a day); returns how many."""

@@ -1,0 +1,44 @@
+"""`git kit fetch`: content into the store."""
+
+import click
+
+from gitkit.cli.output import example, say
+from gitkit.cli.progress import shown
+from gitkit.cli.shared import exclude_option, include_option, report_fetch, selected
+from gitkit.context import Context
+from gitkit.git import objects
+from gitkit.sync import fetch, pointers
+from gitkit.sync.pointers import PointerFile, needs_of
+
+
+@click.command("fetch", epilog=example.format("git kit fetch v1.0.0"))
+@click.argument("revisions", nargs=-1, metavar="[REVISION]...")
+@click.option("--all", "everything", is_flag=True, help="What any branch or tag needs.")
+@include_option
+@exclude_option
+@click.pass_obj
+def command(
+    context: Context, revisions: tuple[str, ...], everything: bool, include: tuple[str, ...], exclude: tuple[str, ...]
+) -> None:
+    """Download the content that REVISIONs need (default: the index) into the store.
+
+    Files of the worktree stay as they are.
+    """
+    files = wanted_files(context, revisions, everything)
+    needs = needs_of(selected(files, include, exclude))
+    if all(context.store.holds(need.digest, need.size) for need in needs):
+        say("nothing to download")
+        return
+    with shown() as emit:
+        result = fetch.fetch(context.store, context.remote(), needs, transfers=context.settings.transfers, emit=emit)
+    report_fetch(result)
+
+
+def wanted_files(context: Context, revisions: tuple[str, ...], everything: bool) -> list[PointerFile]:
+    """The pointers of all named commits; of every ref with ``everything``; of the index by default."""
+    git = context.repository.git
+    if everything:
+        revisions = tuple(git.text("for-each-ref", "--format=%(objectname)", "refs/heads", "refs/tags").split())
+    if not revisions:
+        return pointers.in_index(git)
+    return [file for rev in revisions for file in pointers.in_tree(git, objects.resolve(git, rev))]

@@ -1,0 +1,94 @@
+"""`git kit hook`: what Git's hooks run."""
+
+import sys
+
+import click
+
+from gitkit.cli.output import example, human_size, plural, say, show_path
+from gitkit.context import Context
+from gitkit.errors import KitError
+
+
+@click.group("hook", epilog=example.format("git kit hook pre-push origin https://git.example.com/acme/llm.git"))
+def command() -> None:
+    """Run one of git kit's hooks. The scripts that `git kit install` writes call this."""
+
+
+@command.command("pre-push")
+@click.argument("git_remote")
+@click.argument("url", required=False, default="")
+@click.pass_obj
+def pre_push(context: Context, git_remote: str, url: str) -> None:
+    """Upload what the pushed refs need, before Git moves them (githooks(5): refs on standard input)."""
+    from gitkit.sync import push
+
+    updates = push.parse_updates(sys.stdin.buffer.read())
+    git = context.repository.git
+    needs = push.needed(git, updates, remote=git_remote if git_remote != url else None)
+    if not needs:
+        return
+    from gitkit.cli.progress import shown
+    from gitkit.sync.pointers import unique
+
+    tips = [update.local_oid for update in updates if update.local_oid is not None]
+    remote = context.remote(git_url=url or None, write=True)
+    with shown() as emit:
+        result = push.push(
+            context.store,
+            remote,
+            unique([*needs, *push.at_tips(git, tips)]),
+            transfers=context.settings.transfers,
+            emit=emit,
+        )
+    if result.uploaded:
+        say(f"uploaded {plural(len(result.uploaded), 'file')}, {human_size(result.bytes)}, to {remote.url}")
+
+
+@command.command("pre-commit")
+@click.pass_obj
+def pre_commit(context: Context) -> None:
+    """Refuse tracked files that are staged as content, and large files that nothing tracks."""
+    from gitkit.sync.staged import check_staged
+
+    found = check_staged(context.repository.git, context.settings.max_plain_size)
+    if not found.content and not found.large:
+        return
+    lines = [f"  {show_path(path)} is tracked, but staged as content" for path in found.content]
+    lines += [f"  {show_path(path)} has {human_size(size)} and nothing tracks it" for path, size in found.large]
+    hints = ["git add --renormalize " + " ".join(show_path(path) for path in found.content)] if found.content else []
+    hints += (
+        [f"git kit track {found.pattern} && git add .gitattributes {' '.join(show_path(p) for p, _ in found.large)}"]
+        if found.large
+        else []
+    )
+    limit = human_size(context.settings.max_plain_size)
+    if found.large:
+        hints.append(f"or raise the limit of {limit}: git config kit.maxPlainSize SIZE")
+    raise KitError("this commit would put large content into Git:\n" + "\n".join(lines), hint="\n      ".join(hints))
+
+
+@command.command("post-checkout")
+@click.argument("arguments", nargs=-1)
+@click.pass_obj
+def post_checkout(context: Context, arguments: tuple[str, ...]) -> None:
+    """Materialise pointers whose content is in the store by now."""
+    _materialise(context)
+
+
+@command.command("post-merge")
+@click.argument("arguments", nargs=-1)
+@click.pass_obj
+def post_merge(context: Context, arguments: tuple[str, ...]) -> None:
+    """Materialise pointers whose content is in the store by now."""
+    _materialise(context)
+
+
+def _materialise(context: Context) -> None:
+    from gitkit.sync import checkout, pointers
+
+    if context.skip_smudge or context.repository.worktree is None or not context.store.exists():
+        return
+    files = pointers.in_index(context.repository.git)
+    result = checkout.checkout(context.repository, context.store, files, transfers=context.settings.transfers)
+    for failure in result.failed:
+        say(f"git kit: {show_path(failure.file.path)}: {failure.error.message}")

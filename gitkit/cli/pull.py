@@ -1,0 +1,47 @@
+"""`git kit pull`: fetch, then checkout."""
+
+import click
+
+from gitkit.cli.checkout import within
+from gitkit.cli.output import example, say
+from gitkit.cli.progress import shown
+from gitkit.cli.shared import exclude_option, include_option, report_checkout, report_fetch, selected
+from gitkit.context import Context
+from gitkit.sync import checkout, fetch, pointers
+from gitkit.sync.pointers import PointerFile, needs_of
+
+
+@click.command("pull", epilog=example.format("git kit pull -I 'models/*'"))
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@include_option
+@exclude_option
+@click.pass_obj
+def command(context: Context, paths: tuple[str, ...], include: tuple[str, ...], exclude: tuple[str, ...]) -> None:
+    """Download the content of the worktree's pointers and put it in their place.
+
+    Moves no branch: get commits with `git pull`.
+    """
+    files = selected(pointers.in_index(context.repository.git), (*within(context, paths), *include), exclude)
+    if not bring(context, files):
+        say("nothing to pull")
+
+
+def bring(context: Context, files: list[PointerFile]) -> bool:
+    """Fetch and check out those of ``files`` that are still pointers; False when there are none."""
+    pending = checkout.still_pointers(context.repository, files) if context.repository.worktree else files
+    if not pending:
+        return False
+    needs = needs_of(pending)
+    with shown() as emit:
+        fetched = None
+        if not all(context.store.holds(need.digest, need.size) for need in needs):
+            fetched = fetch.fetch(
+                context.store, context.remote(), needs, transfers=context.settings.transfers, emit=emit
+            )
+        done = checkout.checkout(
+            context.repository, context.store, pending, transfers=context.settings.transfers, emit=emit
+        )
+    report_checkout(done)
+    if fetched is not None:
+        report_fetch(fetched)
+    return True

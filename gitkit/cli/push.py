@@ -1,0 +1,48 @@
+"""`git kit push`: what refs need, onto the remote."""
+
+import click
+
+from gitkit.cli.output import example, human_size, plural, say
+from gitkit.cli.progress import shown
+from gitkit.context import Context
+from gitkit.git import objects
+from gitkit.sync import push
+from gitkit.sync.push import Pushed
+
+
+@click.command("push", epilog=example.format("git kit push v1.0.0"))
+@click.argument("revisions", nargs=-1, metavar="[REVISION]...")
+@click.option("--all", "everything", is_flag=True, help="What any branch or tag needs, in its whole history.")
+@click.option("-n", "--dry-run", is_flag=True, help="List what would be checked, upload nothing.")
+@click.pass_obj
+def command(context: Context, revisions: tuple[str, ...], everything: bool, dry_run: bool) -> None:
+    """Upload the content that REVISIONs (default: HEAD) and their history need.
+
+    Moves no ref: `git push` does, and runs this by itself through the pre-push hook.
+    """
+    git = context.repository.git
+    if everything:
+        revisions = tuple(git.text("for-each-ref", "--format=%(refname)", "refs/heads", "refs/tags").split())
+    oids = [objects.resolve(git, rev) for rev in revisions or ("HEAD",)]
+    needs = push.needed(git, [push.Update(oid, None) for oid in oids], remote=None)
+    if dry_run:
+        for need in needs:
+            click.echo(f"{need.digest}  {need.size:>12}  {need.path.decode('utf-8', 'backslashreplace')}")
+        return
+    if not needs:
+        say("nothing to push")
+        return
+    remote = context.remote(write=True)
+    with shown() as emit:
+        result = push.push(context.store, remote, needs, transfers=context.settings.transfers, emit=emit)
+    report_push(result, remote.url)
+
+
+def report_push(result: Pushed, url: str) -> None:
+    """One line on what travelled."""
+    if result.uploaded:
+        say(f"uploaded {plural(len(result.uploaded), 'file')}, {human_size(result.bytes)}, to {url}")
+    elif result.kept:
+        say(f"{plural(len(result.kept), 'file')} found on {url}")
+    else:
+        say(f"{url} has everything already")

@@ -1,0 +1,69 @@
+"""What several file commands say in the same way."""
+
+import click
+
+from gitkit.cli.output import human_size, plural, say, show_path
+from gitkit.errors import KitError, NotFound, PartlyDone
+from gitkit.sync import fetch as fetching
+from gitkit.sync.checkout import CheckedOut
+from gitkit.sync.fetch import Fetched
+from gitkit.sync.pointers import PointerFile
+
+_SHOWN = 5
+
+include_option = click.option("-I", "--include", multiple=True, metavar="PATTERN", help="Only files that match.")
+exclude_option = click.option("-X", "--exclude", multiple=True, metavar="PATTERN", help="No files that match.")
+
+
+def selected(files: list[PointerFile], include: tuple[str, ...], exclude: tuple[str, ...]) -> list[PointerFile]:
+    """Files whose path matches a pattern of ``include`` (all, when empty) and none of ``exclude``."""
+    import fnmatch
+    import os
+
+    def matches(path: bytes, patterns: tuple[str, ...]) -> bool:
+        name = os.fsdecode(path)
+        return any(
+            fnmatch.fnmatchcase(name, pattern) or name.startswith(f"{pattern.rstrip('/')}/") for pattern in patterns
+        )
+
+    return [file for file in files if (not include or matches(file.path, include)) and not matches(file.path, exclude)]
+
+
+def report_fetch(result: Fetched) -> None:
+    """One line on what was downloaded; raises where something was not.
+
+    Raises:
+        PartlyDone: some of it failed. Else the failure itself, when everything failed for one reason.
+    """
+    if result.downloaded:
+        say(f"downloaded {plural(len(result.downloaded), 'file')}, {human_size(result.bytes)}")
+    if not result.failed:
+        return
+    first = result.failed[0].error
+    if not result.downloaded and not isinstance(first, NotFound):
+        raise first
+    raise _partly(f"{plural(len(result.failed), 'file')} could not be downloaded", result.failed)
+
+
+def report_checkout(result: CheckedOut) -> None:
+    """One line on what was materialised.
+
+    Raises:
+        PartlyDone: a file could not be written.
+    """
+    if result.done:
+        size = sum(file.pointer.size for file in result.done)
+        say(f"checked out {plural(len(result.done), 'file')}, {human_size(size)}")
+    if result.failed:
+        lines = "\n".join(f"  {show_path(item.file.path)}: {item.error.message}" for item in result.failed[:_SHOWN])
+        hint = next((item.error.hint for item in result.failed if item.error.hint), None)
+        raise PartlyDone(f"{plural(len(result.failed), 'file')} could not be checked out:\n{lines}", hint=hint)
+
+
+def _partly(what: str, failed: list[fetching.Failure]) -> KitError:
+    lines = "\n".join(f"  {show_path(item.need.path)}: {item.error.message}" for item in failed[:_SHOWN])
+    more = f"\n  and {len(failed) - _SHOWN} more" if len(failed) > _SHOWN else ""
+    hint = next(
+        (item.error.hint for item in failed if item.error.hint), "run the command again, or push the content first"
+    )
+    return PartlyDone(f"{what}:\n{lines}{more}", hint=hint)

@@ -1,0 +1,116 @@
+"""Pointer to content: from the store, else from the remote, else the pointer stays.
+
+Downloads run in threads while Git goes on checking out (``delay``), each digest once. The first sign that the remote
+cannot be reached ends all attempts: a checkout offline is not slowed down by every missing file.
+"""
+
+import hashlib
+import io
+import shutil
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+from gitkit.core.pointer import Pointer, parse
+from gitkit.core.remote import Remote
+from gitkit.errors import Corrupt, Denied, KitError, NetworkError, NotFound
+from gitkit.filter.clean import read_head
+from gitkit.store.ingest import Source
+from gitkit.store.layout import ImageLayout
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+
+class Surroundings(NamedTuple):
+    """What the filter needs of the clone. ``open_remote`` takes the tree that is being checked out, if known."""
+
+    store: ImageLayout
+    skip: bool
+    strict: bool
+    transfers: int
+    open_remote: Callable[[str | None], Remote]
+
+
+class Downloads:
+    """Content that is on its way, by digest."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._around = surroundings
+        self._remote: Remote | None = None
+        self._broken: KitError | None = None
+        self._lock = threading.Lock()
+        self._pool: object = None
+        self._futures: dict[str, Future[KitError | None]] = {}
+
+    def fetch(self, pointer: Pointer, treeish: str | None) -> KitError | None:
+        """Download now; the error where it did not work."""
+        if self._around.store.holds(pointer.digest, pointer.size):
+            return None
+        try:
+            self._download(pointer, treeish)
+        except KitError as error:
+            if isinstance(error, NetworkError | Denied) or self._remote is None:
+                self._broken = error
+            return error
+        return None
+
+    def start(self, pointer: Pointer, treeish: str | None) -> "Future[KitError | None]":
+        """Download in a thread; the same download for the same digest."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self._around.transfers)
+        if pointer.digest not in self._futures:
+            pool = self._pool
+            assert isinstance(pool, ThreadPoolExecutor)  # noqa: S101  narrows the lazily imported type
+            self._futures[pointer.digest] = pool.submit(self.fetch, pointer, treeish)
+        return self._futures[pointer.digest]
+
+    def _download(self, pointer: Pointer, treeish: str | None) -> None:
+        from gitkit.sync.fetch import download
+
+        with self._lock:
+            if self._broken is not None:
+                raise self._broken
+            if self._remote is None:
+                self._remote = self._around.open_remote(treeish)
+        try:
+            download(self._around.store, self._remote, pointer.digest, pointer.size)
+        except NotFound as error:
+            raise NotFound(f"{self._remote.url} does not hold it") from error
+
+
+def smudge_once(source: io.BufferedReader, sink: BinaryIO, around: Surroundings) -> None:
+    """Single-shot smudge of one file.
+
+    Raises:
+        KitError: the content is damaged, or missing while ``strict``.
+    """
+    head = read_head(source)
+    pointer = parse(head)
+    if pointer is None or around.skip:
+        sink.write(head)
+        shutil.copyfileobj(source, sink, 1 << 20)
+        return
+    error = Downloads(around).fetch(pointer, None)
+    if error is not None:
+        if around.strict:
+            raise error
+        sink.write(head)
+        print(f"git kit: the pointer stays: {error.message}", file=sys.stderr)
+        return
+    with closing(around.store.open_blob(pointer.digest, pointer.size)) as blob:
+        _copy_verified(blob, sink, pointer.digest)
+
+
+def _copy_verified(blob: Source, sink: BinaryIO, digest: str) -> None:
+    hasher = hashlib.sha256()
+    block = memoryview(bytearray(1 << 20))
+    while count := blob.readinto(block):
+        hasher.update(block[:count])
+        sink.write(block[:count])
+    if f"sha256:{hasher.hexdigest()}" != digest:
+        raise Corrupt(f"the blob {digest} in the store is damaged", hint="git kit fsck, then git kit pull")

@@ -1,0 +1,84 @@
+"""Files of the worktree, reached without ever following a symbolic link out of it.
+
+A path from Git is opened folder by folder with ``O_NOFOLLOW``, so a link that somebody put in the place of a folder is
+an error, not a way out.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
+
+_BACKDATED_NS = 2_000_000_000
+"""Git re-reads a file whose time is not older than the index ("racily clean"); two seconds make it older."""
+
+
+class Seen(NamedTuple):
+    """A regular file as it was found, to tell later whether somebody changed it."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+
+@contextmanager
+def folder_of(root: str, path: bytes) -> Iterator[tuple[int, bytes]]:
+    """A descriptor of the folder that holds ``path`` and the name in it.
+
+    Raises:
+        OSError: a folder is missing or is a symbolic link.
+    """
+    *folders, name = path.split(b"/")
+    if name in (b"", b".", b"..") or b".." in folders:
+        raise NotADirectoryError(20, "not a path of the worktree", os.fsdecode(path))
+    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for folder in folders:
+            inner = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+            os.close(fd)
+            fd = inner
+        yield fd, name
+    finally:
+        os.close(fd)
+
+
+def look(folder: int, name: bytes) -> Seen | None:
+    """The regular file ``name``, or None where there is none."""
+    try:
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return Seen(found.st_size, found.st_mtime_ns, found.st_ino) if stat.S_ISREG(found.st_mode) else None
+
+
+def read_small(folder: int, name: bytes, limit: int) -> bytes:
+    """At most ``limit`` bytes of a regular file."""
+    fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    with open(fd, "rb") as file:
+        return file.read(limit)
+
+
+@contextmanager
+def replacement(folder: int, name: bytes, mode: str, expected: Seen) -> Iterator[int]:
+    """A new file that takes the place of ``name`` when the block ends well, if ``name`` is still as ``expected``.
+
+    Raises:
+        FileExistsError: somebody changed the file in between; it was left alone.
+    """
+    beside = b".git-kit-" + os.urandom(8).hex().encode()
+    permissions = 0o777 if mode == "100755" else 0o666
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = os.open(beside, flags, permissions, dir_fd=folder)
+    try:
+        yield fd
+        os.fsync(fd)
+        written = os.fstat(fd)
+        os.utime(fd, ns=(written.st_atime_ns, written.st_mtime_ns - _BACKDATED_NS))
+        if look(folder, name) != expected:
+            raise FileExistsError(17, "the file changed meanwhile", os.fsdecode(name))
+        os.rename(beside, name, src_dir_fd=folder, dst_dir_fd=folder)
+    finally:
+        os.close(fd)
+        with suppress(FileNotFoundError):
+            os.unlink(beside, dir_fd=folder)

@@ -1,0 +1,107 @@
+"""Downloads: from the remote into the store, in parallel, each byte verified before it has its name."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gitkit.core.events import Advanced, Finished, Sink, Started, ignore
+from gitkit.core.remote import BlobReader, Remote
+from gitkit.errors import Denied, KitError, NetworkError
+from gitkit.store.layout import ImageLayout
+from gitkit.sync.pointers import Need
+
+_FRUITLESS_TRIES = 3
+"""How often a download may break without having moved a byte before we give up."""
+
+
+class Failure(NamedTuple):
+    need: Need
+    error: KitError
+
+
+class Fetched(NamedTuple):
+    """``here`` was in the store before; ``bytes`` counts what was downloaded."""
+
+    here: list[Need]
+    downloaded: list[Need]
+    failed: list[Failure]
+    bytes: int
+
+
+def fetch(
+    store: ImageLayout, remote: Remote, needs: Sequence[Need], *, transfers: int = 4, emit: Sink = ignore
+) -> Fetched:
+    """Bring all of ``needs`` into the store. What fails is reported in the result, in the order of ``needs``.
+
+    After a failure that concerns the remote as a whole (it cannot be reached, access is denied) nothing more is tried.
+    """
+    here = [need for need in needs if store.holds(need.digest, need.size)]
+    present = {need.digest for need in here}
+    wanted = [need for need in needs if need.digest not in present]
+    if not wanted:
+        return Fetched(here, [], [], 0)
+    from concurrent.futures import ThreadPoolExecutor
+
+    broken: list[KitError] = []
+
+    def one(need: Need) -> KitError | None:
+        if broken:
+            return broken[0]
+        try:
+            download(store, remote, need.digest, need.size, emit=emit)
+        except KitError as error:
+            if isinstance(error, NetworkError | Denied):
+                broken.append(error)
+            return error
+        return None
+
+    emit(Started("downloading", len(wanted), sum(need.size for need in wanted)))
+    with ThreadPoolExecutor(transfers) as pool:
+        errors = list(pool.map(one, wanted))
+    emit(Finished())
+    failed = [Failure(need, error) for need, error in zip(wanted, errors, strict=True) if error is not None]
+    done = [need for need, error in zip(wanted, errors, strict=True) if error is None]
+    return Fetched(here, done, failed, sum(need.size for need in done))
+
+
+def download(store: ImageLayout, remote: Remote, digest: str, size: int, *, emit: Sink = ignore) -> None:
+    """Bring one blob into the store; continues after a broken connection as long as bytes keep coming.
+
+    Raises:
+        NotFound: the remote does not hold it.
+        Corrupt: what the remote sent is something else; nothing is stored.
+        Denied, NetworkError
+    """
+    tries = _FRUITLESS_TRIES
+    while True:
+        counted = _Counted(remote, digest, size, emit)
+        try:
+            store.receive(digest, size, counted.open)
+            return
+        except NetworkError:
+            tries = _FRUITLESS_TRIES if counted.count else tries - 1
+            if tries <= 0:
+                raise
+
+
+class _Counted:
+    """Tells how many bytes pass."""
+
+    def __init__(self, remote: Remote, digest: str, size: int, emit: Sink) -> None:
+        self.count = 0
+        self._remote = remote
+        self._digest = digest
+        self._size = size
+        self._emit = emit
+
+    def open(self, start: int) -> BlobReader:
+        self._reader = self._remote.open_blob(self._digest, self._size, start=start)
+        return self
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        count = self._reader.readinto(buffer)
+        self.count += count
+        self._emit(Advanced(count))
+        return count
+
+    def close(self) -> None:
+        self._reader.close()

@@ -1,0 +1,72 @@
+"""Which content a commit, the index or a range of commits names: the pointers in it."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from gitkit.core.pointer import MAX_SIZE, Pointer, parse
+from gitkit.git import attributes, objects
+from gitkit.git.run import Git
+
+
+class PointerFile(NamedTuple):
+    """A file that Git holds as a pointer. ``raw`` is the pointer's own text, ``oid`` the Git blob that holds it."""
+
+    path: bytes
+    mode: str
+    oid: str
+    pointer: Pointer
+    raw: bytes
+
+
+class Need(NamedTuple):
+    """Content that must exist somewhere, and one path that it is known by."""
+
+    digest: str
+    size: int
+    path: bytes
+
+
+def in_tree(git: Git, rev: str) -> list[PointerFile]:
+    """The pointers of a commit, in path order."""
+    return _pointers(git, objects.list_tree(git, rev))
+
+
+def in_index(git: Git) -> list[PointerFile]:
+    """The pointers of the index that the filter applies to, in path order."""
+    files = _pointers(git, objects.list_index(git))
+    under_filter = attributes.tracked(git, [file.path for file in files])
+    return [file for file in files if file.path in under_filter]
+
+
+def in_range(git: Git, include: Sequence[str], exclude: Sequence[str], *, remote: str | None) -> list[Need]:
+    """What commits in ``include`` need and those in ``exclude`` (and on ``remote``) do not. One `rev-list` for all."""
+    paths = dict(objects.candidate_blobs(git, include, exclude, remote=remote, limit=MAX_SIZE))
+    found = objects.read_small(git, paths, MAX_SIZE)
+    needs = []
+    for oid, raw in found.items():
+        pointer = parse(raw)
+        if pointer is not None:
+            needs.append(Need(pointer.digest, pointer.size, paths[oid]))
+    return unique(needs)
+
+
+def needs_of(files: Iterable[PointerFile]) -> list[Need]:
+    """The content that ``files`` name, each once."""
+    return unique(Need(file.pointer.digest, file.pointer.size, file.path) for file in files)
+
+
+def unique(needs: Iterable[Need]) -> list[Need]:
+    """One need for each digest, in the order of their first."""
+    return list({need.digest: need for need in reversed(list(needs))}.values())[::-1]
+
+
+def _pointers(git: Git, entries: Sequence[objects.TreeEntry]) -> list[PointerFile]:
+    regular = [entry for entry in entries if entry.mode.startswith("100")]
+    contents = objects.read_small(git, [entry.oid for entry in regular], MAX_SIZE)
+    files = []
+    for entry in regular:
+        raw = contents.get(entry.oid)
+        pointer = parse(raw) if raw else None
+        if raw is not None and pointer is not None:
+            files.append(PointerFile(entry.path, entry.mode, entry.oid, pointer, raw))
+    return files

@@ -1,0 +1,169 @@
+"""Uploads: what commits need goes to the remote and is named by a keep-manifest, before Git moves a ref.
+
+Order: blobs, then keep-manifest, then (Git's work) refs. Killed anywhere, it can be repeated: what is there is not sent
+again, and a ref never names content that the remote does not keep.
+"""
+
+import io
+from collections.abc import Callable, Iterable, Sequence
+from typing import BinaryIO, NamedTuple
+
+from gitkit.core.events import Advanced, Finished, Sink, Started, ignore
+from gitkit.core.paths import show_path
+from gitkit.core.remote import BlobReader, Remote
+from gitkit.errors import KitError, NotFound
+from gitkit.git.run import Git
+from gitkit.store.keepcache import KeepCache
+from gitkit.store.layout import ImageLayout
+from gitkit.sync import keep, pointers
+from gitkit.sync.pointers import Need
+
+_SHOWN = 5
+
+
+class Update(NamedTuple):
+    """A line that Git gives the pre-push hook. An oid is None where there is no such ref (yet, or any more)."""
+
+    local_oid: str | None
+    remote_oid: str | None
+
+
+class Pushed(NamedTuple):
+    """``kept`` had to be named by a keep-manifest; ``uploaded`` of those travelled."""
+
+    needed: int
+    kept: list[Need]
+    uploaded: list[Need]
+    bytes: int
+
+
+def parse_updates(text: bytes) -> list[Update]:
+    """Standard input of the pre-push hook (githooks(5))."""
+    updates = []
+    for line in text.splitlines():
+        words = line.decode("utf-8", "surrogateescape").rsplit(" ", 3)
+        if len(words) == 4:
+            updates.append(Update(_oid(words[1]), _oid(words[3])))
+    return updates
+
+
+def needed(git: Git, updates: Sequence[Update], *, remote: str | None) -> list[Need]:
+    """What the pushed refs bring that the Git remote does not have yet: empty means that there is nothing to do.
+
+    ``remote`` is the Git remote's name, or None when it is pushed to by URL.
+    """
+    include = [update.local_oid for update in updates if update.local_oid is not None]
+    if not include:
+        return []
+    exclude = [update.remote_oid for update in updates if update.remote_oid is not None]
+    return pointers.in_range(git, include, exclude, remote=remote)
+
+
+def at_tips(git: Git, revs: Iterable[str]) -> list[Need]:
+    """All content that the commits ``revs`` themselves name, new or not."""
+    return pointers.unique(need for rev in revs for need in pointers.needs_of(pointers.in_tree(git, rev)))
+
+
+def push(
+    store: ImageLayout, remote: Remote, needs: Sequence[Need], *, transfers: int = 4, emit: Sink = ignore
+) -> Pushed:
+    """Make sure that the remote holds and keeps all of ``needs``. Idempotent.
+
+    Raises:
+        NotFound: some content is neither in the store nor on the remote. What could be uploaded stays uploaded.
+        Corrupt: a blob of the store is damaged.
+        Denied, NetworkError
+    """
+    cache = KeepCache(store)
+    known = keep.known(remote, cache)
+    new = [need for need in needs if need.digest not in known]
+    if not new:
+        return Pushed(len(needs), [], [], 0)
+    uploaded = upload(store, remote, new, transfers=transfers, emit=emit)
+    keep.keep(remote, cache, new)
+    return Pushed(len(needs), new, uploaded, sum(need.size for need in uploaded))
+
+
+def upload(
+    store: ImageLayout, remote: Remote, needs: Sequence[Need], *, transfers: int = 4, emit: Sink = ignore
+) -> list[Need]:
+    """Upload those of ``needs`` that the remote lacks; returns them.
+
+    Raises:
+        NotFound: some are neither here nor there.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    def one(need: Need) -> str:
+        if not store.holds(need.digest, need.size):
+            return "there" if remote.has_blob(need.digest) else "missing"
+        sender = _Sender(store, need, emit)
+        remote.put_blob(need.digest, need.size, sender.open)
+        return "sent" if sender.used else "there"
+
+    emit(Started("uploading", len(needs), sum(need.size for need in needs)))
+    with ThreadPoolExecutor(transfers) as pool:
+        futures = [pool.submit(one, need) for need in needs]
+        try:
+            states = [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    emit(Finished())
+    missing = [need for need, state in zip(needs, states, strict=True) if state == "missing"]
+    if missing:
+        raise _missing(missing, remote)
+    return [need for need, state in zip(needs, states, strict=True) if state == "sent"]
+
+
+def _missing(missing: Sequence[Need], remote: Remote) -> KitError:
+    listed = "\n".join(f"  {show_path(need.path)}  {need.digest}" for need in missing[:_SHOWN])
+    more = f"\n  and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+    return NotFound(
+        f"content is neither in this clone nor on {remote.url}:\n{listed}{more}",
+        hint="push from the clone that added these files, or add them again: git add --renormalize PATH",
+    )
+
+
+class _Sender:
+    """Opens a blob of the store for an upload and tells how many bytes pass."""
+
+    def __init__(self, store: ImageLayout, need: Need, emit: Sink) -> None:
+        self.used = False
+        self._store = store
+        self._need = need
+        self._emit = emit
+        self._sent = 0
+
+    def open(self) -> BinaryIO:
+        self._emit(Advanced(-self._sent))
+        self._sent = 0
+        self.used = True
+        reader = self._store.open_blob(self._need.digest, self._need.size)
+        return io.BufferedReader(_Counting(reader, self._count), 1 << 20)
+
+    def _count(self, count: int) -> None:
+        self._sent += count
+        self._emit(Advanced(count))
+
+
+class _Counting(io.RawIOBase):
+    def __init__(self, reader: BlobReader, count: Callable[[int], None]) -> None:
+        self._reader = reader
+        self._count = count
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+        count = self._reader.readinto(buffer)
+        self._count(count)
+        return count
+
+    def close(self) -> None:
+        self._reader.close()
+        super().close()
+
+
+def _oid(text: str) -> str | None:
+    return None if set(text) == {"0"} else text

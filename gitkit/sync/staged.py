@@ -1,0 +1,45 @@
+"""What a commit would put into Git that belongs into the store."""
+
+import os
+import shlex
+from typing import NamedTuple
+
+from gitkit.core.pointer import MAX_SIZE, parse
+from gitkit.git import attributes, objects
+from gitkit.git.run import Git
+
+
+class Staged(NamedTuple):
+    """Tracked paths staged as content; untracked ones above the limit with their size in bytes."""
+
+    content: list[bytes]
+    large: list[tuple[bytes, int]]
+
+    @property
+    def pattern(self) -> str:
+        """What `git kit track` should be told for the large files: their suffixes, else their paths."""
+        suffixes = {os.path.splitext(os.fsdecode(path))[1] for path, _ in self.large}
+        if all(suffixes):
+            return " ".join(shlex.quote(f"*{suffix}") for suffix in sorted(suffixes))
+        return " ".join(shlex.quote(os.fsdecode(path)) for path, _ in self.large)
+
+
+def check_staged(git: Git, max_plain_size: int) -> Staged:
+    """Look at what the index adds to HEAD. One pass over the changed paths, whatever the size of the repository."""
+    entries = objects.list_staged(git)
+    if not entries:
+        return Staged([], [])
+    tracked = attributes.tracked(git, [entry.path for entry in entries], cached=True)
+    sizes = objects.sizes(git, dict.fromkeys(entry.oid for entry in entries))
+    small = objects.read_small(git, [entry.oid for entry in entries if entry.path in tracked], MAX_SIZE)
+    content = [entry.path for entry in entries if entry.path in tracked and not _is_pointer(small.get(entry.oid))]
+    large = [
+        (entry.path, sizes[entry.oid])
+        for entry in entries
+        if entry.path not in tracked and sizes.get(entry.oid, 0) > max_plain_size
+    ]
+    return Staged(content, large)
+
+
+def _is_pointer(raw: bytes | None) -> bool:
+    return raw is not None and (raw == b"" or parse(raw) is not None)
