@@ -68,6 +68,8 @@ class Environment(_Table):
 class Limits(_Table):
     """What one metric must meet."""
 
+    model_config = ConfigDict(allow_inf_nan=False)  # no value breaks a limit of nan: all would pass
+
     min: float | None = None
     max: float | None = None
     min_delta: float | None = None
@@ -116,7 +118,7 @@ def parse_config(text: bytes, *, file: str = FILE) -> Config:
     """
     try:
         data = tomllib.loads(text.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # tomllib's own error, bad UTF-8, a number too long to read
         raise InvalidFile(f"{file} is not TOML: {error}") from error
     try:
         config = Config.model_validate(data)

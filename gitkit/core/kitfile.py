@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError  # noqa: TID253
 
-from gitkit.core.problems import Path, Problem, from_validation, raise_for
+from gitkit.core.problems import Path, Problem, dotted, from_validation, raise_for
 from gitkit.core.yaml import parse_yaml
 
 NAMES = ("Kitfile", "kitfile", ".kitfile")
@@ -36,7 +36,7 @@ class Part(_Table):
     name: str | None = None
     path: str | None = None
     license: str | None = None
-    type: Annotated[str, StringConstraints(pattern=r"^\w[\w.-]{0,63}$")] | None = None
+    type: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")] | None = None
 
 
 class Model(_Table):
@@ -134,7 +134,7 @@ def parse_kitfile(text: bytes, *, file: str = "Kitfile") -> Kitfile:
 
 def is_kit_reference(path: str) -> bool:
     """Whether a model's path names another kit instead of a file (KitOps: it holds a tag or a digest)."""
-    return ("@" in path or ":" in path) and not path.startswith((".", "/"))
+    return ("@" in path or ":" in path) and "://" not in path and not path.startswith((".", "/"))
 
 
 def entries(kitfile: Kitfile) -> Iterator[Entry]:
@@ -180,7 +180,7 @@ def _path_problems(data: Mapping[str, Any]) -> list[Problem]:
 
 
 def _path_problem(value: str) -> str | None:
-    if value.startswith(("http://", "https://")):
+    if "://" in value:
         return f'"{value}" is a URL: an entry is a path in this repository'
     if value.startswith("/"):
         return f'"{value}" is absolute: an entry is a path in this repository'
@@ -190,7 +190,7 @@ def _path_problem(value: str) -> str | None:
 
 
 def _where(path: Path) -> str:
-    return ".".join(str(part) for part in path[:-1])
+    return dotted(path[:-1])
 
 
 def _paths(data: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:

@@ -2,12 +2,14 @@
 
 Follows the OCI image specification 1.1 (manifest.md, descriptor.md, image-layout.md) and the byte rules of Go's
 ``encoding/json``: compact, struct fields in order, map keys sorted, ``<``, ``>``, ``&``, U+2028 and U+2029 escaped,
-no trailing newline.
+floats without needless zeros and with an exponent only below 1e-6 and from 1e21 on, no trailing newline.
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from json.encoder import encode_basestring
 from typing import Any
 
 from gitkit.core.digest import digest_of, is_digest
@@ -30,12 +32,37 @@ _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028",
 
 
 def to_json(value: object) -> bytes:
-    """``value`` as Go's ``json.Marshal`` writes it. Dict order is kept: callers give struct order or sorted maps."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    """``value`` as Go's ``json.Marshal`` writes it. Dict order is kept: callers give struct order or sorted maps.
+
+    Raises:
+        TypeError, ValueError: ``value`` holds what JSON has no form for (other types, nan, a lone surrogate).
+    """
+    text = _text(value)
     # Outside of strings JSON has none of these characters, so replacing them everywhere only touches strings.
     for char, escape in _ESCAPES.items():
         text = text.replace(char, escape)
     return text.encode("utf-8")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if isinstance(value, dict):
+        return "{" + ",".join([f"{encode_basestring(key)}:{_text(item)}" for key, item in value.items()]) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join([_text(item) for item in value]) + "]"
+    return _float(value) if isinstance(value, float) else json.dumps(value)
+
+
+def _float(value: float) -> str:
+    if not math.isfinite(value):
+        raise ValueError(f"JSON has no {value}")
+    digits, exponent, power = repr(value).partition("e")
+    if value and not 1e-6 <= abs(value) < 1e21:
+        return digits + exponent + power.replace("-0", "-")
+    from decimal import Decimal  # the only user; most documents hold no float
+
+    return f"{Decimal(repr(value)):f}".removesuffix(".0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +136,7 @@ def parse_manifest(data: bytes, what: str = "the manifest") -> Manifest:
         return Manifest(
             config=_descriptor(value["config"]),
             layers=tuple(_descriptor(layer) for layer in value.get("layers") or ()),
-            artifact_type=value.get("artifactType") or None,
+            artifact_type=_artifact_type(value.get("artifactType")),
             annotations=_annotations(value.get("annotations")),
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -127,6 +154,12 @@ def _descriptor(value: object) -> Descriptor:
     return Descriptor(
         media_type=media_type, digest=digest, size=size, annotations=_annotations(value.get("annotations"))
     )
+
+
+def _artifact_type(value: object) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError("the artifactType is not text")
+    return value or None
 
 
 def _annotations(value: object) -> dict[str, str]:

@@ -9,6 +9,7 @@ MAX_PAYLOAD = 65516
 """Largest payload of one packet in bytes: 65520 less the header."""
 
 FLUSH = b"0000"
+_HEX = frozenset(b"0123456789abcdefABCDEF")
 
 
 def packet(payload: bytes) -> bytes:
@@ -27,6 +28,8 @@ def payload_length(header: bytes) -> int | None:
     Raises:
         ValueError: not a packet header, or one of the lengths 1 to 4, which the filter protocol does not use.
     """
+    if len(header) != 4 or not _HEX.issuperset(header):  # int() would also take signs, spaces, "0x" and "_"
+        raise ValueError(f"{header!r} is not a packet header")
     length = int(header, 16)
     if length == 0:
         return None

@@ -16,6 +16,8 @@ _LFS_VERSION_LINE = b"version https://git-lfs.github.com/spec/v1\n"
 _RESERVED = ("version", "oid", "size")
 _KEY = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-")
 _MAX_CONTENT = (1 << 63) - 1
+_CONTROLS = bytes([*range(10), *range(11, 32), 127])
+"""Every ASCII control character but LF."""
 
 
 class Pointer(NamedTuple):
@@ -73,7 +75,7 @@ def _parse_lfs(data: bytes) -> Pointer | None:
 
 
 def _fields(body: bytes) -> list[tuple[str, str]] | None:
-    if not body.endswith(b"\n"):
+    if not body.endswith(b"\n") or len(body.translate(None, _CONTROLS)) != len(body):
         return None
     try:
         lines = body[:-1].decode("utf-8").split("\n")
@@ -82,7 +84,7 @@ def _fields(body: bytes) -> list[tuple[str, str]] | None:
     fields = []
     for line in lines:
         key, space, value = line.partition(" ")
-        if not space or not key or not _KEY.issuperset(key) or not value or not value.isprintable():
+        if not space or not key or not _KEY.issuperset(key) or not value:
             return None
         fields.append((key, value))
     return fields

@@ -11,8 +11,11 @@ from gitkit.errors import UsageError
 
 _REPOSITORY = re.compile(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-_HOST = re.compile(r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+_HOST = re.compile(r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{1,5}))?")
 _LOOPBACK = re.compile(r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]+)?")
+
+# All up to the last "@" that starts no digest: people paste passwords that hold "/" and "@", and forget the scheme.
+_SECRET = re.compile(r"(://|^(?![\w+.-]*://)(?=[^/@]*:)).*@(?!sha256:)", re.DOTALL)
 
 _FORMS = "write oci://HOST[:PORT]/REPOSITORY or oci-layout:PATH"
 
@@ -58,9 +61,14 @@ def parse_remote(text: str) -> RemoteUrl:
     host, slash, repository = rest.partition("/")
     if "@" in host:
         raise UsageError("a remote's URL holds no user or password", hint="use: git kit login HOST")
-    if not _HOST.fullmatch(host) or not slash or not _REPOSITORY.fullmatch(repository) or len(repository) > 255:
+    if not _is_host(host) or not slash or not _REPOSITORY.fullmatch(repository) or len(repository) > 255:
         raise UsageError(f'"{redacted(text)}" is not a remote', hint=_FORMS)
     return RegistryUrl(host, repository, "http" if scheme == "oci+http" or is_loopback(host) else "https")
+
+
+def _is_host(text: str) -> bool:
+    found = _HOST.fullmatch(text)
+    return found is not None and (found["port"] is None or 0 < int(found["port"]) < 65536)
 
 
 def is_loopback(host: str) -> bool:
@@ -74,8 +82,8 @@ def is_tag(text: str) -> bool:
 
 
 def redacted(url: str) -> str:
-    """``url`` without the user and password that it may hold."""
-    return re.sub(r"://[^/@]*@", "://", url)
+    """``url`` without the user and password that it may hold, also where they are written wrongly."""
+    return _SECRET.sub(r"\1", url)
 
 
 class Reference(NamedTuple):

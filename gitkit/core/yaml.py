@@ -4,6 +4,8 @@ A version such as ``1.0`` or a licence such as ``no`` stays text, unlike in a pl
 ``typed`` values are resolved (numbers, booleans) as YAML 1.2's core schema does.
 """
 
+import math
+import re
 from typing import Any
 
 import yaml  # noqa: TID253  imported by gitkit.core.kitfile only
@@ -14,6 +16,8 @@ from gitkit.errors import InvalidFile
 _MAX_VALUES = 100_000
 _MAX_DEPTH = 64
 _TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
+_INT = re.compile(r"[-+]?[0-9]{1,3000}|0o[0-7]{1,3000}|0x[0-9a-fA-F]{1,3000}")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
 
 def parse_yaml(text: bytes, *, file: str, typed: frozenset[str]) -> tuple[dict[str, Any], dict[Path, int]]:
@@ -24,13 +28,15 @@ def parse_yaml(text: bytes, *, file: str, typed: frozenset[str]) -> tuple[dict[s
     """
     try:
         node = yaml.compose(text.decode("utf-8"), Loader=_Loader)
+    except RecursionError as error:
+        raise InvalidFile(f"{file} is too large or too deep") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}" if mark else ""
         raise InvalidFile(f"{file}{where} is not YAML: {getattr(error, 'problem', None) or error}") from error
     if node is None:
         return {}, {}
-    reader = _Reader(typed)
+    reader = _Reader(typed, file)
     value = reader.value(node, (), False)
     if not isinstance(value, dict):
         raise InvalidFile(f"{file} is not a YAML mapping")
@@ -47,8 +53,9 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Reader:
-    def __init__(self, typed: frozenset[str]) -> None:
+    def __init__(self, typed: frozenset[str], file: str) -> None:
         self.typed = typed
+        self.file = file
         self.lines: dict[Path, int] = {}
         self.problems: list[Problem] = []
         self._count = 0
@@ -56,7 +63,7 @@ class _Reader:
     def value(self, node: Any, path: Path, resolve: bool) -> Any:
         self._count += 1
         if self._count > _MAX_VALUES or len(path) > _MAX_DEPTH:
-            raise InvalidFile("the YAML is too large or too deep", hint="aliases count each time they are used")
+            raise InvalidFile(f"{self.file} is too large or too deep", hint="aliases count each time they are used")
         self.lines.setdefault(path, node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path, resolve)
@@ -90,10 +97,8 @@ def _typed(node: Any) -> Any:
         return text
     if text in _TRUE or text in _FALSE:
         return text in _TRUE
-    for number in (int, float):
-        try:
-            if "_" not in text:
-                return number(text)
-        except ValueError:
-            continue
-    return text
+    if _INT.fullmatch(text):
+        return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+    if _FLOAT.fullmatch(text) and math.isfinite(float(text)):
+        return float(text)
+    return text  # also .inf and .nan: JSON has no such numbers

@@ -4,8 +4,9 @@ git itself is the only reader: it opens every repository (partial clone, SHA-256
 needs (``docs/decisions/0002-git-binary-for-objects.md``).
 """
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
 from typing import BinaryIO, NamedTuple
 
 from gitkit.errors import Corrupt, NotFound
@@ -90,13 +91,6 @@ def read_file(git: Git, rev: str, path: str) -> bytes | None:
         return git.run("cat-file", "blob", f"{rev}:{path}")
     except GitError:
         return None
-
-
-@contextmanager
-def open_blob(git: Git, oid: str) -> Iterator[BinaryIO]:
-    """A Git blob's content as a stream, for blobs of any size."""
-    with git.pipe("cat-file", "blob", oid) as (_, out):
-        yield out
 
 
 def read_commit(git: Git, rev: str) -> Commit:
@@ -189,3 +183,51 @@ def resolve(git: Git, rev: str) -> str:
     if oid is None:
         raise NotFound(f'"{rev}" is not a commit, branch or tag here', hint="list them: git branch -a; git tag")
     return oid
+
+
+class BlobSource:
+    """One object's bytes inside of the output of `git cat-file --batch`."""
+
+    def __init__(self, out: BinaryIO, size: int) -> None:
+        self._out = out
+        self._left = size
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        data = self._out.read(min(len(buffer), self._left))
+        buffer[: len(data)] = data
+        self._left -= len(data)
+        return len(data)
+
+    def finish(self) -> None:
+        """Skip what was not read, and the line end that follows."""
+        while self._left:
+            self.readinto(memoryview(bytearray(min(self._left, 1 << 20))))
+        self._out.read(1)
+
+
+def each_blob(git: Git, oids: Sequence[str]) -> Iterator[tuple[str, BlobSource]]:
+    """The content of each Git blob, in order, as a stream. One git process; constant memory for blobs of any size.
+
+    Raises:
+        Corrupt: an object is missing.
+    """
+    if not oids:
+        return
+    with git.pipe("cat-file", "--batch", "--buffer") as (names, out):
+        # A thread feeds the names, since git stops reading them while its own output waits for us.
+        feeder = threading.Thread(target=_feed, args=(names, oids), daemon=True)
+        feeder.start()
+        for oid in oids:
+            words = out.readline().split()
+            if len(words) != 3:
+                raise Corrupt(f"Git object {oid} is missing", hint="git fsck")
+            source = BlobSource(out, int(words[2]))
+            yield oid, source
+            source.finish()
+        feeder.join()
+
+
+def _feed(names: BinaryIO, oids: Sequence[str]) -> None:
+    with suppress(BrokenPipeError, ValueError):
+        names.write("".join(f"{oid}\n" for oid in oids).encode())
+        names.close()

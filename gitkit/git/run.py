@@ -98,7 +98,7 @@ class Git:
         try:
             yield child.stdin, child.stdout  # type: ignore[misc]
         finally:
-            with suppress(BrokenPipeError):
+            with suppress(BrokenPipeError, ValueError):
                 child.stdin.close()
             child.stdout.close()
             child.wait()

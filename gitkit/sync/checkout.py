@@ -12,9 +12,8 @@ from typing import NamedTuple
 from gitkit.core.events import Advanced, Finished, Sink, Started, ignore
 from gitkit.core.pointer import MAX_SIZE
 from gitkit.errors import Corrupt, KitError
-from gitkit.git import worktree
+from gitkit.git import index, worktree
 from gitkit.git.repository import Repository
-from gitkit.git.run import Git
 from gitkit.store.ingest import copy_hashed
 from gitkit.store.layout import ImageLayout
 from gitkit.sync.pointers import PointerFile
@@ -58,16 +57,14 @@ def checkout(
 
     emit(Started("checking out", len(ready), sum(file.pointer.size for file in ready)))
     with ThreadPoolExecutor(transfers) as pool:
-        errors = list(pool.map(lambda file: _materialise(root, store, file, emit), ready))
+        results = list(pool.map(lambda file: _materialise(root, store, file, emit), ready))
     emit(Finished())
-    refresh_index(repository.git)
-    failed = [Failure(file, error) for file, error in zip(ready, errors, strict=True) if error is not None]
-    return CheckedOut([file for file, error in zip(ready, errors, strict=True) if error is None], missing, failed)
-
-
-def refresh_index(git: Git) -> None:
-    """Let Git see that the files are what the index says, so that the next `git status` does not read them again."""
-    git.ask("update-index", "-q", "--refresh")
+    outcomes = list(zip(ready, results, strict=True))
+    written = {file.path: index.Written(file.oid, it) for file, it in outcomes if isinstance(it, os.stat_result)}
+    if written:
+        index.record(repository, written)
+    failed = [Failure(file, error) for file, error in outcomes if isinstance(error, KitError)]
+    return CheckedOut([file for file in ready if file.path in written], missing, failed)
 
 
 def _as_pointer(root: str, file: PointerFile) -> worktree.Seen | None:
@@ -81,7 +78,8 @@ def _as_pointer(root: str, file: PointerFile) -> worktree.Seen | None:
         return None
 
 
-def _materialise(root: str, store: ImageLayout, file: PointerFile, emit: Sink) -> KitError | None:
+def _materialise(root: str, store: ImageLayout, file: PointerFile, emit: Sink) -> os.stat_result | KitError | None:
+    """The written file's stat data; None where there was no pointer (any more)."""
     try:
         with worktree.folder_of(root, file.path) as (folder, name):
             seen = worktree.look(folder, name)
@@ -89,12 +87,13 @@ def _materialise(root: str, store: ImageLayout, file: PointerFile, emit: Sink) -
                 return None
             with worktree.replacement(folder, name, file.mode, seen) as fd:
                 _copy(store, file, fd)
+            written = os.stat(name, dir_fd=folder, follow_symlinks=False)
         emit(Advanced(file.pointer.size))
+        return written
     except KitError as error:
         return error
     except OSError as error:
-        return KitError(f"cannot write {os.fsdecode(file.path)}: {error.strerror}")
-    return None
+        return KitError(f"cannot write the file: {error.strerror}")
 
 
 def _copy(store: ImageLayout, file: PointerFile, fd: int) -> None:

@@ -1,0 +1,55 @@
+"""Release: a version's kit on the remote, under its own tag.
+
+Order: content, config, then manifest with its tag. Killed anywhere, the tag names the whole kit or does not exist;
+repeating the command finishes it.
+"""
+
+from typing import NamedTuple
+
+from gitkit.core.digest import digest_of, short
+from gitkit.core.events import Sink, ignore
+from gitkit.core.remote import Remote
+from gitkit.errors import Conflict
+from gitkit.git.run import Git
+from gitkit.modelkit.build import Kit, save
+from gitkit.store.keepcache import KeepCache
+from gitkit.store.layout import ImageLayout
+from gitkit.sync import keep, push
+from gitkit.sync.pointers import Need
+
+
+class Released(NamedTuple):
+    """``new`` is False where the remote had the kit already. ``reference`` names it by digest."""
+
+    kit: Kit
+    reference: str
+    uploaded: list[Need]
+    new: bool
+
+
+def release(
+    git: Git, store: ImageLayout, remote: Remote, kit: Kit, *, transfers: int = 4, emit: Sink = ignore
+) -> Released:
+    """Push ``kit`` under its version. Works in a clone without content when the remote has it. Idempotent.
+
+    Raises:
+        Conflict: the remote has another kit under this version.
+        NotFound: content is neither here nor on the remote.
+        Denied, NetworkError
+    """
+    reference = f"{remote.url}@{kit.digest}"
+    there = remote.resolve(kit.version)
+    if there == kit.digest:
+        return Released(kit, reference, [], False)
+    if there is not None:
+        raise Conflict(
+            f"{remote.url} has another kit under {kit.version}: {short(there)}, not {short(kit.digest)}",
+            hint="a version never changes: make a new tag for the new content",
+        )
+    save(git, store, kit)
+    known = keep.known(remote, KeepCache(store))
+    config = Need(digest_of(kit.config), len(kit.config), b"(config)")
+    absent = [need for need in [*kit.needs, config] if need.digest not in known]
+    uploaded = push.upload(store, remote, absent, transfers=transfers, emit=emit) if absent else []
+    remote.put_manifest(kit.manifest, tag=kit.version)
+    return Released(kit, reference, uploaded, True)
