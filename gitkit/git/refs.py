@@ -1,0 +1,96 @@
+"""Branches here and on the Git remote: reading, fetching, and moving them so that a race is noticed."""
+
+from collections.abc import Sequence
+
+from gitkit.errors import Conflict, Denied, NetworkError
+from gitkit.git.run import Git, GitError
+
+_UNREACHABLE = (
+    "could not read from remote",
+    "could not resolve",
+    "unable to access",
+    "connection",
+    "does not appear to be a git repository",
+)
+
+
+def branch_oid(git: Git, branch: str) -> str | None:
+    """The commit of a local branch."""
+    return git.ask("rev-parse", "-q", "--verify", f"refs/heads/{branch}^{{commit}}")
+
+
+def is_ancestor(git: Git, older: str, newer: str) -> bool:
+    """Whether ``older`` is ``newer`` or one of its ancestors."""
+    return git.ask("merge-base", "--is-ancestor", older, newer) is not None
+
+
+def fetch_branches(git: Git, remote: str, branches: Sequence[str]) -> dict[str, str]:
+    """Bring ``branches`` and the release tags of the Git remote here; returns the oid of each branch that exists there.
+
+    Raises:
+        NetworkError: the remote cannot be reached.
+    """
+    refs = [f"refs/heads/{branch}" for branch in branches]
+    try:
+        listed = git.text("ls-remote", remote, *refs)
+        found = {}
+        for line in listed.splitlines():
+            oid, _, ref = line.partition("\t")
+            if ref in refs:
+                found[ref.removeprefix("refs/heads/")] = oid
+        specs = [f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}" for branch in found]
+        if specs:
+            git.run("fetch", "-q", "--no-write-fetch-head", remote, *specs)
+    except GitError as error:
+        raise _translated(error, remote) from error
+    return found
+
+
+def push_branch(git: Git, remote: str, oid: str, branch: str) -> None:
+    """Move a branch of the Git remote forward to ``oid``, or create it. All refs of the push move, or none.
+
+    Raises:
+        Conflict: the branch is not where ``oid`` continues it: somebody was faster.
+        Denied: the remote refuses (a hook, a protected branch, missing rights).
+        NetworkError
+    """
+    try:
+        git.run("push", "--porcelain", "--atomic", remote, f"{oid}:refs/heads/{branch}")
+    except GitError as error:
+        raise _translated(error, remote, branch) from error
+
+
+def move_local(git: Git, branch: str, new: str, old: str | None) -> None:
+    """Move a local branch from ``old`` (None: it does not exist) to ``new``.
+
+    Raises:
+        Conflict: it is elsewhere by now.
+    """
+    try:
+        git.run("update-ref", "-m", "git kit", f"refs/heads/{branch}", new, old or "0" * len(new))
+    except GitError as error:
+        raise Conflict(f"branch {branch} was moved by somebody else", hint="run the command again") from error
+
+
+def checked_out(git: Git) -> dict[str, str]:
+    """The branch that each worktree has checked out, and the worktree's folder."""
+    found: dict[str, str] = {}
+    folder = ""
+    for line in git.text("worktree", "list", "--porcelain").splitlines():
+        key, _, value = line.partition(" ")
+        if key == "worktree":
+            folder = value
+        elif key == "branch":
+            found[value.removeprefix("refs/heads/")] = folder
+    return found
+
+
+def _translated(error: GitError, remote: str, branch: str = "") -> Exception:
+    said = error.stderr
+    if "remote rejected" in said or "pre-receive hook declined" in said or "denied" in said.lower():
+        return Denied(f"{remote} refuses to move {branch}:\n{said}", hint="ask who administers it")
+    if "[rejected]" in said or "fetch first" in said or "non-fast-forward" in said or "cannot lock ref" in said:
+        return Conflict(f"{branch} was moved on {remote} by somebody else")
+    if any(word in said.lower() for word in _UNREACHABLE):
+        return NetworkError(f"cannot reach the Git remote {remote}: {said.splitlines()[0]}", hint="git remote -v")
+    return error

@@ -1,0 +1,162 @@
+"""Environments as they are in Git: which version runs where, since when, and what ran there before.
+
+An environment with ``from`` has a branch that only git kit writes; each of its commits carries trailers that name the
+version. An environment without follows the tip of its branch: it runs the newest release that the tip contains.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from gitkit.errors import NotFound
+from gitkit.git import objects, refs
+from gitkit.git.objects import Commit
+from gitkit.git.repository import Repository
+from gitkit.git.tags import release_tags
+
+if TYPE_CHECKING:
+    from gitkit.core.config import Config, Environment
+
+ENV, VERSION, DIGEST, EVENT, REASON = "Kit-Env", "Kit-Version", "Kit-Digest", "Kit-Event", "Kit-Reason"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where environments are looked up. ``git_remote`` is None in a repository without one: then local branches count.
+
+    ``config`` is the worktree's; ``config_of`` gives a commit's, or None where it has none.
+    """
+
+    repository: Repository
+    git_remote: str | None
+    config: "Config"
+    config_of: "Callable[[str], Config | None]"
+
+
+class Run(NamedTuple):
+    """One version that an environment ran. ``commit`` is the version's, ``at`` the environment's commit."""
+
+    version: str
+    commit: str
+    digest: str | None
+    event: str
+    at: str
+    time: int
+    by: str
+    reason: str | None
+
+
+class State(NamedTuple):
+    """``tip`` is None where the branch does not exist; ``runs`` is newest first."""
+
+    name: str
+    branch: str
+    tip: str | None
+    runs: list[Run]
+
+    @property
+    def current(self) -> Run | None:
+        return self.runs[0] if self.runs else None
+
+    def run_of(self, version: str) -> Run:
+        """The newest run of ``version``.
+
+        Raises:
+            NotFound: it never ran here.
+        """
+        for run in self.runs:
+            if run.version == version:
+                return run
+        known = ", ".join(dict.fromkeys(run.version for run in self.runs)) or "none"
+        raise NotFound(f"{version} never ran in {self.name}", hint=f"versions that did: {known}")
+
+    def before_current(self) -> Run:
+        """What ran before the current version was promoted: where a rollback goes, also after a rollback.
+
+        Raises:
+            NotFound: nothing did.
+        """
+        current = self.current
+        if current is not None:
+            promoted = [
+                number
+                for number, run in enumerate(self.runs)
+                if run.version == current.version and run.event != "rollback"
+            ]
+            older = self.runs[promoted[0] + 1 :] if promoted else self.runs[1:]
+            for run in older:
+                if run.version != current.version:
+                    return run
+        raise NotFound(f"nothing ran in {self.name} before", hint=f"git kit env show {self.name}")
+
+
+def read(place: Place, name: str, environment: "Environment", tip: str | None) -> State:
+    """The state of an environment whose branch is at ``tip``."""
+    if tip is None:
+        return State(name, environment.branch, None, [])
+    git = place.repository.git
+    runs = [run for commit in objects.history(git, tip) if (run := _recorded(commit, name)) is not None]
+    if not environment.sources:
+        runs = _with_releases(place, tip, runs)
+    return State(name, environment.branch, tip, runs)
+
+
+def known_tip(place: Place, branch: str) -> str | None:
+    """The branch's commit as this clone knows it: on the Git remote, else here. No network."""
+    git = place.repository.git
+    if place.git_remote is not None:
+        return git.ask("rev-parse", "-q", "--verify", f"refs/remotes/{place.git_remote}/{branch}^{{commit}}")
+    return refs.branch_oid(git, branch)
+
+
+def fresh_tips(place: Place, branches: list[str]) -> dict[str, str]:
+    """The commits of those ``branches`` that exist, asked from the Git remote where there is one."""
+    if place.git_remote is not None:
+        return refs.fetch_branches(place.repository.git, place.git_remote, branches)
+    found = {branch: refs.branch_oid(place.repository.git, branch) for branch in branches}
+    return {branch: oid for branch, oid in found.items() if oid is not None}
+
+
+def policy(place: Place, name: str, tip: str | None) -> "Environment":
+    """The rules in force: those on the environment's own branch, so that a candidate cannot loosen them.
+
+    Raises:
+        InvalidFile: no environment has this name.
+    """
+    there = place.config_of(tip) if tip is not None else None
+    if there is not None and name in there.environments:
+        return there.environments[name]
+    return place.config.environment(name)
+
+
+def _recorded(commit: Commit, name: str) -> Run | None:
+    found = objects.trailers(commit.message)
+    if found.get(ENV) != name or VERSION not in found or not commit.parents:
+        return None
+    return Run(
+        version=found[VERSION],
+        commit=commit.parents[-1],
+        digest=found.get(DIGEST),
+        event=found.get(EVENT, "promote"),
+        at=commit.oid,
+        time=commit.time,
+        by=commit.author,
+        reason=found.get(REASON),
+    )
+
+
+def _with_releases(place: Place, tip: str, recorded: list[Run]) -> list[Run]:
+    """What a branch that people write ran: recorded rollbacks, and the releases that its tip contains."""
+    git = place.repository.git
+    contained = set(git.text("tag", "--merged", tip).split("\n"))
+    releases = [
+        Run(tag.name, tag.commit, None, "commit", tag.commit, tag.time, "", None)
+        for tag in reversed(release_tags(git, place.config.kit.tags))
+        if tag.name in contained
+    ]
+    if not recorded:
+        return releases
+    # A rollback stays in force until a release that was made on top of it.
+    older = set(git.text("tag", "--merged", recorded[0].at).split("\n"))
+    newer = [run for run in releases if run.version not in older]
+    return [*newer, *recorded, *(run for run in releases if run.version in older)]

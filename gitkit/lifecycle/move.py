@@ -1,0 +1,134 @@
+"""Moving an environment: one commit, one atomic push, then the registry's tag, then the local branch.
+
+Git is the truth and moves first. Killed after that, the registry's tag is behind; promoting the same version again, or
+any later move, repairs it.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gitkit.core.digest import short
+from gitkit.core.events import Sink, Warned
+from gitkit.core.remote import Remote
+from gitkit.errors import Conflict, KitError, NotFound, PartlyDone
+from gitkit.git import objects, refs
+from gitkit.git.run import GitError
+from gitkit.lifecycle import environments
+from gitkit.lifecycle.environments import DIGEST, ENV, EVENT, REASON, VERSION, Place, State
+from gitkit.modelkit.build import Kit
+
+
+class Moved(NamedTuple):
+    """``commit`` is the new commit of the branch, None where it did not move; ``tag_moved`` is about the registry."""
+
+    environment: str
+    kit: Kit
+    before: str | None
+    commit: str | None
+    tag_moved: bool
+
+
+def write_commit(place: Place, state: State, kit: Kit, *, event: str, reason: str | None) -> str:
+    """The environment's next commit: the version's tree, after the previous commit and the version's own."""
+    git = place.repository.git
+    trailers = {ENV: state.name, VERSION: kit.version, DIGEST: kit.digest, EVENT: event, REASON: reason}
+    lines = [f"{key}: {' '.join(value.split())}" for key, value in trailers.items() if value]
+    subject = f"{state.name}: {event} {kit.version}"
+    parents = [state.tip, kit.commit] if state.tip is not None else [kit.commit]
+    return objects.write_commit(
+        git,
+        tree=git.text("rev-parse", f"{kit.commit}^{{tree}}"),
+        parents=list(dict.fromkeys(parents)),
+        message=f"{subject}\n\n" + "\n".join(lines) + "\n",
+    )
+
+
+def publish(place: Place, state: State, commit: str) -> None:
+    """Move the environment's branch to ``commit``, which continues it.
+
+    Raises:
+        Conflict: somebody else moved it first; the message names who, and to what.
+    """
+    git = place.repository.git
+    if place.git_remote is None:
+        if state.branch not in refs.checked_out(git):
+            refs.move_local(git, state.branch, commit, state.tip)
+        return
+    try:
+        refs.push_branch(git, place.git_remote, commit, state.branch)
+    except Conflict as error:
+        raise _lost_race(place, state) from error
+
+
+def _lost_race(place: Place, state: State) -> Conflict:
+    tips = environments.fresh_tips(place, [state.branch])
+    environment = place.config.environment(state.name)
+    now = environments.read(place, state.name, environment, tips.get(state.branch))
+    hint = "look at it, then run the command again"
+    if now.current is None or not now.current.by:
+        return Conflict(f"somebody else moved {state.name} first", hint=hint)
+    return Conflict(f"{now.current.by} moved {state.name} to {now.current.version} first", hint=hint)
+
+
+def retag(remote: Remote, name: str, kit: Kit) -> bool:
+    """Point the registry's tag ``name`` at the kit; False where it already did.
+
+    Raises:
+        PartlyDone: Git has moved, the tag has not.
+    """
+    try:
+        if remote.resolve(name) == kit.digest:
+            return False
+        remote.put_manifest(kit.manifest, tag=name)
+    except KitError as error:
+        raise PartlyDone(
+            f"{name} is on {kit.version} in Git, but the tag on {remote.url} could not be moved: {error.message}",
+            hint=f"when that is mended: git kit promote {kit.version} {name}",
+        ) from error
+    return True
+
+
+def follow(place: Place, branch: str, commit: str, emit: Sink) -> None:
+    """Bring the local branch, and the worktree that has it checked out, to ``commit`` where nothing is lost by it."""
+    git = place.repository.git
+    local = refs.branch_oid(git, branch)
+    folder = refs.checked_out(git).get(branch)
+    if folder is None:
+        if local is not None and local != commit and refs.is_ancestor(git, local, commit):
+            refs.move_local(git, branch, commit, local)
+        return
+    try:
+        git.elsewhere(folder).run("merge", "--ff-only", "-q", commit)
+    except GitError as error:
+        first = error.stderr.splitlines()[0] if error.stderr else "git merge refused"
+        emit(Warned(f"the worktree {folder} stays as it is: {first}"))
+
+
+def require_released(remote: Remote, kit: Kit) -> None:
+    """The remote must hold the whole kit, under its version's name, before anything may move.
+
+    Raises:
+        NotFound: it was never released, or content is missing there.
+        Conflict: the name holds another kit.
+    """
+    there = remote.resolve(kit.version)
+    if there is None:
+        raise NotFound(f"{kit.version} was never released to {remote.url}", hint=f"git kit release {kit.version}")
+    if there != kit.digest:
+        raise Conflict(
+            f"{remote.url} has {short(there)} under {kit.version}, but its commit gives {short(kit.digest)}",
+            hint=f"git kit verify {kit.version}",
+        )
+    missing = missing_content(remote, kit)
+    if missing:
+        lines = "\n".join(f"  {path}" for path in missing[:5])
+        raise NotFound(f"the kit of {kit.version} on {remote.url} is incomplete:\n{lines}", hint="git kit push --all")
+
+
+def missing_content(remote: Remote, kit: Kit) -> Sequence[str]:
+    """Paths of the kit whose content the remote does not hold."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(8) as pool:
+        there = list(pool.map(lambda layer: remote.has_blob(layer.digest), kit.layers))
+    return [layer.path for layer, present in zip(kit.layers, there, strict=True) if not present]
