@@ -9,8 +9,8 @@ if TYPE_CHECKING:  # typing itself costs start-up time
 
 def main() -> None:
     """Run the command in ``sys.argv`` and exit with its code."""
-    if sys.argv[1:2] == ["filter-process"]:
-        from gitkit.filter.process import serve
+    if sys.argv[1:] == ["filter-process"]:
+        from gitkit.filter.serve import serve
 
         sys.exit(serve(0, 1, _surroundings))
     from gitkit.cli.main import main as cli_main

@@ -2,16 +2,17 @@
 
 import importlib
 import os
-import signal
 import sys
-import traceback
+from typing import TYPE_CHECKING
 
 import click
 
 from gitkit import __version__
 from gitkit.cli import table
-from gitkit.context import Context
 from gitkit.errors import KitError
+
+if TYPE_CHECKING:
+    from gitkit.context import Context
 
 _INTRO = "Git as a model registry: pointers in Git, blobs in any OCI registry."
 _EXIT_CODES = (
@@ -65,13 +66,17 @@ class Commands(click.Group):
 def program(ctx: click.Context) -> None:
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
+        return
+    import signal
+
+    signal.signal(signal.SIGTERM, _terminated)
+    ctx.obj = _context()
 
 
 def main(argv: list[str]) -> int:
     """Run one command; returns the exit code."""
-    signal.signal(signal.SIGTERM, _terminated)
     try:
-        result = program.main(argv, prog_name="git kit", standalone_mode=False, obj=_context())
+        result = program.main(argv, prog_name="git kit", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except KitError as error:
@@ -93,7 +98,9 @@ def main(argv: list[str]) -> int:
         return _bug(error)
 
 
-def _context() -> Context:
+def _context() -> "Context":
+    from gitkit.context import Context
+
     try:
         return Context(os.environ, os.getcwd())
     except FileNotFoundError as error:
@@ -113,6 +120,7 @@ def _say(message: str, hint: str | None, code: int) -> int:
 
 def _bug(error: Exception) -> int:
     import tempfile
+    import traceback
 
     with tempfile.NamedTemporaryFile("w", prefix="git-kit-bug-", suffix=".log", delete=False) as log:
         log.write(f"git-kit {__version__}\n")

@@ -3,7 +3,9 @@
 Format: gitprotocol-common(5) and ``Documentation/technical/long-running-process-protocol`` in Git's source.
 """
 
-from collections.abc import Iterable
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # the filter's handshake waits for no import
+    from collections.abc import Iterable
 
 MAX_PAYLOAD = 65516
 """Largest payload of one packet in bytes: 65520 less the header."""
@@ -17,7 +19,7 @@ def packet(payload: bytes) -> bytes:
     return b"%04x" % (len(payload) + 4) + payload
 
 
-def text_packets(lines: Iterable[bytes]) -> bytes:
+def text_packets(lines: "Iterable[bytes]") -> bytes:
     """Each line as a packet that ends in LF, then a flush packet."""
     return b"".join(packet(line + b"\n") for line in lines) + FLUSH
 

