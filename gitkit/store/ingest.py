@@ -1,19 +1,22 @@
 """Bytes on their way into a file: read, hash and write in one pass, in constant memory.
 
 The first block is handled inline, so that small files cost no thread. From the second block on, a thread hashes while
-the caller's thread reads and writes: hashlib and file writes both release the interpreter lock.
+the caller's thread reads and writes: hashlib and file writes both release the interpreter lock. Another one has the
+kernel write out what was written so far, so that the caller's fsync at the end finds little left to do.
 """
 
 import hashlib
 import os
 import queue
 import threading
+from contextlib import suppress
 from typing import Protocol
 
 from gitkit.core.digest import PREFIX
 
 BLOCK = 1 << 20
 _BLOCKS_IN_FLIGHT = 4
+_BLOCKS_PER_FLUSH = 32
 
 
 class Source(Protocol):
@@ -53,6 +56,7 @@ def _copy_threaded(source: Source, fd: int | None, hasher: "hashlib._Hash", firs
     thread = threading.Thread(target=hash_blocks, daemon=True)
     thread.start()
     block, count, size = first, BLOCK, 0
+    flusher = _Flusher(fd)
     try:
         while count:
             full.put((block, count))
@@ -60,12 +64,45 @@ def _copy_threaded(source: Source, fd: int | None, hasher: "hashlib._Hash", firs
                 # The hasher only reads the block, so both may use it; it is refilled after it came back through `free`.
                 write_all(fd, memoryview(block)[:count])
             size += count
+            if size % (_BLOCKS_PER_FLUSH * BLOCK) == 0:
+                flusher.flush()
             block = free.get()
             count = _fill(source, memoryview(block))
     finally:
         full.put(None)
         thread.join()
+        flusher.stop()
     return PREFIX + hasher.hexdigest(), size
+
+
+class _Flusher:
+    """Starts the write-out of a file that is still being written. Whether it works is for the final fsync to say."""
+
+    def __init__(self, fd: int | None) -> None:
+        self._fd = fd
+        self._asked: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def flush(self) -> None:
+        """Write out what is there now; returns at once."""
+        if self._fd is None:
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, args=(self._fd,), daemon=True)
+            self._thread.start()
+        if self._asked.empty():
+            self._asked.put(True)
+
+    def stop(self) -> None:
+        """Wait for the flush under way; the file may be closed after this."""
+        if self._thread is not None:
+            self._asked.put(False)
+            self._thread.join()
+
+    def _run(self, fd: int) -> None:
+        while self._asked.get():
+            with suppress(OSError):
+                os.fdatasync(fd)
 
 
 def _fill(source: Source, view: memoryview) -> int:
