@@ -76,9 +76,14 @@ def program(ctx: click.Context) -> None:
 def main(argv: list[str]) -> int:
     """Run one command; returns the exit code."""
     try:
-        result = program.main(argv, prog_name="git kit", standalone_mode=False)
+        # Not program.main(): it turns a closed pipe into exit code 1.
+        with program.make_context("git kit", argv) as ctx:
+            result = program.invoke(ctx)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as done:
+        sys.stdout.flush()
+        return done.exit_code
     except KitError as error:
         return _say(error.message, error.hint, error.exit_code)
     except click.UsageError as error:

@@ -48,7 +48,8 @@ def record(repository: Repository, written: Mapping[bytes, Written]) -> None:
             break
         time.sleep(_PAUSE_S)
     if not done:
-        git.run("update-index", "-q", "-z", "--stdin", stdin=b"".join(name + b"\0" for name in written))
+        # A failure here only costs time: Git reads the files at its next `status`.
+        git.ask("update-index", "-q", "-z", "--stdin", stdin=b"".join(name + b"\0" for name in written))
 
 
 def _try(path: str, written: Mapping[bytes, Written], width: int, counts_4gib: bool) -> bool | None:

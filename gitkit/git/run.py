@@ -71,9 +71,9 @@ class Git:
         """Standard output as text, without the line end."""
         return self.run(*args).decode("utf-8", "surrogateescape").rstrip("\n")
 
-    def ask(self, *args: str | bytes) -> str | None:
+    def ask(self, *args: str | bytes, stdin: bytes | None = None) -> str | None:
         """Like ``text``, but None where git exits with another status than 0 ("not there")."""
-        done = self._call(args, None)
+        done = self._call(args, stdin)
         return done.stdout.decode("utf-8", "surrogateescape").rstrip("\n") if done.returncode == 0 else None
 
     def show(self, *args: str | bytes, extra: Mapping[str, str] | None = None) -> int:
