@@ -36,7 +36,8 @@ def scope_options(command: "Callable[..., None]") -> "Callable[..., None]":
 def command(context: Context, scope: str | None, skip_hooks: bool) -> None:
     """Set up Git to run git kit, and the hooks of the repository that this is run in.
 
-    Once for each person is enough: a clone made later gets its hooks from the filter. Hooks that exist keep running.
+    The filter is set once for each person. Every clone needs hooks of its own: `git kit clone`, `git kit init` and `git
+    kit track` put them in, and so does this. Hooks that are there keep running.
     """
     from gitkit.git import filters
     from gitkit.setup.install import install, suggestions

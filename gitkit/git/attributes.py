@@ -1,12 +1,29 @@
-"""Which paths are under ``filter=kit``, and the lines of ``.gitattributes`` that say so."""
+"""Which paths are under ``filter=kit``, and the lines of ``.gitattributes`` that say so (gitattributes(5))."""
 
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 
+from gitkit.errors import UsageError
 from gitkit.git.run import Git
 
 FILE = ".gitattributes"
 ATTRIBUTES = "filter=kit diff=kit merge=kit -text"
+
+_MACRO = "[attr]"
+_BOM = b"\xef\xbb\xbf"
+_LINE = re.compile(rb"[^\n]*\n|[^\n]+")
+_WORD = re.compile(rb"[^ \t\r\n]+")
+# C style, as Git's quote.c reads it: what is not exactly this is taken as it stands, quotes included.
+_IN_QUOTES = re.compile(rb"""\"((?:[^"\\]|\\[abfnrtv"\\]|\\[0-3][0-7]{2})*)\"""")
+_ESCAPE = re.compile(rb"\\([abfnrtv\"\\]|[0-7]{3})")
+_CONTROLS = dict(zip(b"abtnvfr", range(7, 14), strict=True))
+_TO_ESCAPE = {
+    **{code: f"\\{code:03o}" for code in (*range(1, 32), 127)},
+    **{code: f"\\{chr(letter)}" for letter, code in _CONTROLS.items()},
+    ord('"'): '\\"',
+    ord("\\"): "\\\\",
+}
 
 
 def tracked(git: Git, paths: Iterable[bytes], *, cached: bool = False) -> set[bytes]:
@@ -21,16 +38,16 @@ def tracked(git: Git, paths: Iterable[bytes], *, cached: bool = False) -> set[by
 
 def patterns(text: bytes) -> list[str]:
     """The patterns that ``.gitattributes`` puts under the filter, in their order, as a person would type them."""
-    found = []
-    for line in text.splitlines():
-        pattern, values = _split(line)
-        if pattern and b"filter=kit" in values:
-            found.append(os.fsdecode(pattern))
-    return found
+    return [os.fsdecode(pattern) for _, pattern in _lines(text) if pattern]
 
 
 def with_pattern(text: bytes, pattern: str) -> bytes:
-    """``text`` with a line for ``pattern`` at its end; unchanged where it has one. The file's line ends are kept."""
+    """``text`` with a line for ``pattern`` at its end; unchanged where it has one. The file's line ends are kept.
+
+    Raises:
+        UsageError: Git would not take ``pattern`` for one.
+    """
+    _check(pattern)
     if pattern in patterns(text):
         return text
     end = b"\r\n" if b"\r\n" in text else b"\n"
@@ -42,31 +59,50 @@ def with_pattern(text: bytes, pattern: str) -> bytes:
 def without_pattern(text: bytes, pattern: str) -> bytes:
     """``text`` without the filter line of ``pattern``; all other lines stay byte for byte."""
     wanted = os.fsencode(pattern)
-    kept = []
-    for line in text.splitlines(keepends=True):
-        name, values = _split(line)
-        if not (name == wanted and b"filter=kit" in values):
-            kept.append(line)
-    return b"".join(kept)
+    return b"".join(line for line, found in _lines(text) if not wanted or found != wanted)
+
+
+def _check(pattern: str) -> None:
+    if pattern.startswith("!"):
+        raise UsageError(
+            f'"{pattern}" excludes, which .gitattributes cannot', hint=f"for names that begin with !: \\{pattern}"
+        )
+    if pattern.startswith(_MACRO):
+        raise UsageError(f'"{pattern}" would define a macro', hint="write the class as [atr]")
+    if not pattern or "\0" in pattern:
+        raise UsageError("the pattern is empty" if not pattern else "a pattern holds no NUL")
 
 
 def _quoted(pattern: str) -> bytes:
-    # gitattributes(5): a pattern with white space or a leading quote is written in C style between double quotes.
-    if not any(char in pattern for char in ' \t"\n\\') and not pattern.startswith(("#", "!")):
+    # A pattern with white space, control characters or a leading quote is written in C style between double quotes.
+    escaped = pattern.translate(_TO_ESCAPE)
+    if escaped == pattern and " " not in pattern and not pattern.startswith(("#", _BOM.decode())):
         return os.fsencode(pattern)
-    escaped = pattern.replace("\\", "\\\\").replace('"', '\\"').replace("\t", "\\t").replace("\n", "\\n")
     return b'"' + os.fsencode(escaped) + b'"'
 
 
-def _split(line: bytes) -> tuple[bytes, list[bytes]]:
-    line = line.strip()
+def _lines(text: bytes) -> Iterator[tuple[bytes, bytes | None]]:
+    """Each line with its end, and the pattern that it puts under the filter."""
+    for number, line in enumerate(_LINE.findall(text)):
+        yield line, _filtered(line.removeprefix(_BOM) if number == 0 else line)
+
+
+def _filtered(line: bytes) -> bytes | None:
+    """The pattern of a line that puts it under the filter."""
+    line = line.lstrip(b" \t\r\n")
     if line.startswith(b"#"):
-        return b"", []
-    if line.startswith(b'"'):
-        end = 1
-        while end < len(line) and line[end : end + 1] != b'"':
-            end += 2 if line[end : end + 1] == b"\\" else 1
-        inner = line[1:end].replace(b"\\t", b"\t").replace(b"\\n", b"\n")
-        return inner.replace(b'\\"', b'"').replace(b"\\\\", b"\\"), line[end + 1 :].split()
-    words = line.split()
-    return (words[0], words[1:]) if words else (b"", [])
+        return None
+    found = _IN_QUOTES.match(line)
+    if found is not None:
+        pattern, values = _ESCAPE.sub(_unescaped, found[1]), _WORD.findall(line, found.end())
+    else:
+        pattern, *values = _WORD.findall(line) or [b""]
+    # Git ignores negative patterns here, and [attr] defines a macro.
+    return pattern if b"filter=kit" in values and not pattern.startswith((b"!", _MACRO.encode())) else None
+
+
+def _unescaped(found: re.Match[bytes]) -> bytes:
+    text = found[1]
+    if len(text) == 3:
+        return bytes([int(text, 8)])
+    return bytes([_CONTROLS.get(text[0], text[0])])

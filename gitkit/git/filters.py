@@ -1,0 +1,111 @@
+"""``filter.kit.*`` in Git's configuration: what makes Git run git kit for tracked files.
+
+One scope at a time is written; Git itself merges them. ``required`` is always set: without it Git stores content as it
+is where the filter fails, and reads whole files into memory.
+"""
+
+from typing import Literal, NamedTuple, get_args
+
+from gitkit.errors import Denied, Locked, UsageError
+from gitkit.git.run import Git, GitError
+
+Scope = Literal["global", "local", "worktree", "system"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+
+SECTION = "filter.kit"
+VALUES = {
+    f"{SECTION}.clean": "git-kit clean -- %f",
+    f"{SECTION}.smudge": "git-kit smudge -- %f",
+    f"{SECTION}.process": "git-kit filter-process",
+    f"{SECTION}.required": "true",
+}
+
+
+class Setting(NamedTuple):
+    """One line of one configuration file; ``scope`` as Git names it (``command`` for ``git -c``)."""
+
+    scope: str
+    origin: str
+    key: str
+    value: str
+
+
+def read(git: Git) -> list[Setting]:
+    """Every ``filter.kit`` setting that Git sees here, in its order: the last one of a key wins."""
+    args = ["config", "--null", "--show-scope", "--show-origin", "--get-regexp", r"^filter\.kit\."]
+    fields = (git.ask(*args) or "").split("\0")
+    found = []
+    for scope, origin, setting in zip(fields[0::3], fields[1::3], fields[2::3], strict=False):
+        key, newline, value = setting.partition("\n")
+        found.append(Setting(scope, origin, key, value if newline else "true"))
+    return found
+
+
+def in_force(git: Git) -> dict[str, Setting]:
+    """The setting of each key that counts."""
+    return {setting.key: setting for setting in read(git)}
+
+
+def is_configured(git: Git) -> bool:
+    """Whether Git runs this git kit here, wherever that is configured."""
+    found = in_force(git)
+    return all(key in found and found[key].value == value for key, value in VALUES.items())
+
+
+def install(git: Git, scope: Scope) -> bool:
+    """Set what is missing or different in ``scope``; whether there was anything.
+
+    Raises:
+        UsageError: the scope is ``worktree`` and this repository has no configuration by worktree.
+        Denied, Locked: the file cannot be written, or not now.
+    """
+    _check(git, scope)
+    present: dict[str, list[str]] = {}
+    for setting in _in_scope(git, scope):
+        present.setdefault(setting.key, []).append(setting.value)
+    stale = {key: value for key, value in VALUES.items() if present.get(key) != [value]}
+    for key, value in stale.items():
+        _write(git, scope, "--replace-all", key, value)
+    return bool(stale)
+
+
+def uninstall(git: Git, scope: Scope) -> bool:
+    """Remove the section from ``scope``; whether it was there.
+
+    Raises:
+        UsageError, Denied, Locked: as ``install``.
+    """
+    _check(git, scope)
+    if not _in_scope(git, scope):
+        return False
+    _write(git, scope, "--remove-section", SECTION)
+    return True
+
+
+def _in_scope(git: Git, scope: Scope) -> list[Setting]:
+    out = git.ask("config", f"--{scope}", "--null", "--get-regexp", r"^filter\.kit\.") or ""
+    found = []
+    for record in out.split("\0")[:-1]:
+        key, newline, value = record.partition("\n")
+        found.append(Setting(scope, "", key, value if newline else "true"))
+    return found
+
+
+def _check(git: Git, scope: Scope) -> None:
+    if scope == "worktree" and git.ask("config", "--type=bool", "extensions.worktreeConfig") != "true":
+        raise UsageError(
+            "this repository keeps no configuration by worktree", hint="git config extensions.worktreeConfig true"
+        )
+
+
+def _write(git: Git, scope: Scope, *args: str) -> None:
+    try:
+        git.run("config", f"--{scope}", *args)
+    except GitError as error:
+        if "could not lock config file" not in error.stderr:
+            raise
+        what = f"cannot write the {scope} Git configuration: {error.stderr}"
+        if error.stderr.endswith("File exists"):
+            raise Locked(what, hint="another git is writing it, or was killed: then delete that .lock file") from error
+        hint = "run the command as an administrator" if scope == "system" else "check who owns the file"
+        raise Denied(what, hint=hint) from error

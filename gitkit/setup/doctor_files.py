@@ -1,0 +1,105 @@
+"""What is wrong with a worktree's files: the Kitfile, tracked files that are not pointers in Git, missing content."""
+
+import os
+import shlex
+from collections.abc import Sequence
+
+from gitkit.core.paths import show_path
+from gitkit.core.pointer import MAX_SIZE, parse, resembles
+from gitkit.errors import KitError
+from gitkit.git import attributes, objects
+from gitkit.setup.finding import Finding, Place
+from gitkit.setup.kitfile import check_kitfile, find_kitfile
+from gitkit.sync.pointers import in_index
+
+_NAMED = 5
+_SEARCHED = 100
+"""How many commits of a file are searched for its last good pointer."""
+
+
+def kitfile(place: Place) -> list[Finding]:
+    """Whether the Kitfile is valid and what it names is there."""
+    repository = place.repository
+    path = find_kitfile(repository.root)
+    if path is None:
+        return [Finding("Kitfile", True, "there is none; a release needs one: git kit kitfile write")]
+    try:
+        check_kitfile(path, root=repository.root)
+    except KitError as error:
+        return [Finding("Kitfile", False, error.message, error.hint or "edit it, then: git kit kitfile check")]
+    return [Finding("Kitfile", True, "valid")]
+
+
+def pointers(place: Place) -> list[Finding]:
+    """Tracked paths that Git holds as content."""
+    git = place.repository.git
+    entries = [entry for entry in objects.list_index(git) if entry.mode.startswith("100")]
+    tracked = attributes.tracked(git, [entry.path for entry in entries])
+    entries = [entry for entry in entries if entry.path in tracked]
+    small = objects.read_small(git, [entry.oid for entry in entries], MAX_SIZE)
+    plain: list[bytes] = []
+    damaged: list[bytes] = []
+    for entry in entries:
+        raw = small.get(entry.oid)
+        if raw is not None and (raw == b"" or parse(raw) is not None):
+            continue
+        (damaged if raw is not None and resembles(raw) else plain).append(entry.path)
+    findings = [_damaged(place, path) for path in damaged]
+    if plain:
+        text = f"{_names(plain)}: tracked, but Git holds content instead of a pointer"
+        findings.insert(0, Finding("pointers", False, text, f"git add --renormalize {_arguments(place, plain)}"))
+    return findings or [Finding("pointers", True, f"{len(entries)} tracked")]
+
+
+def _damaged(place: Place, path: bytes) -> Finding:
+    git = place.repository.git
+    for oid in git.text("rev-list", f"--max-count={_SEARCHED}", "HEAD", "--", path).split():
+        raw = objects.read_file(git, oid, os.fsdecode(path))
+        if raw is not None and parse(raw) is not None:
+            fix = f"git restore --source={oid[:12]} --staged --worktree {_arguments(place, [path])}"
+            break
+    else:
+        fix = f"put the content there again, then: git add {_arguments(place, [path])}"
+    return Finding("pointers", False, f"{show_path(path)}: a damaged pointer, which Git holds as content", fix)
+
+
+def content(place: Place) -> list[Finding]:
+    """Pointers that stand in the worktree in place of their content."""
+    repository, store = place.repository, place.store
+    waiting: list[bytes] = []
+    missing: list[bytes] = []
+    for file in in_index(repository.git):
+        if _is_pointer(repository.path(file.path)):
+            held = store.holds(file.pointer.digest, file.pointer.size)
+            (waiting if held else missing).append(file.path)
+    findings = []
+    if waiting:
+        text = f"{_names(waiting)}: a pointer here, and the store has the content"
+        findings.append(Finding("content", False, text, "git kit checkout"))
+    if missing:
+        text = f"{_names(missing)}: a pointer here, and the content is not in the store"
+        findings.append(Finding("content", False, text, "git kit pull"))
+    return findings or [Finding("content", True, "all here")]
+
+
+def _is_pointer(path: bytes) -> bool:
+    try:
+        if os.path.islink(path) or os.stat(path).st_size > MAX_SIZE:
+            return False
+        with open(path, "rb") as file:
+            return parse(file.read(MAX_SIZE + 1)) is not None
+    except OSError:
+        return False
+
+
+def _names(paths: Sequence[bytes]) -> str:
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    return ", ".join(show_path(path) for path in paths[:_NAMED]) + more
+
+
+def _arguments(place: Place, paths: Sequence[bytes]) -> str:
+    """Paths for a command that is typed where we are; the whole worktree where they are many."""
+    if len(paths) > _NAMED:
+        return ":/"
+    names = [os.path.relpath(place.repository.path(path), os.fsencode(place.cwd)) for path in paths]
+    return f"-- {shlex.join(os.fsdecode(name) for name in names)}"
