@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from gitkit.errors import Denied, InvalidFile, NotFound
+from gitkit.errors import Denied, InvalidFile, KitError, NotFound
 from gitkit.git import objects
 from gitkit.git.repository import Repository, discover
 from gitkit.git.run import Git
@@ -67,7 +67,22 @@ class Context:
             return self.remote(config=self.config_of(treeish) if treeish else None)
 
         settings = self.settings
-        return Surroundings(self.store, self.skip_smudge, settings.strict, settings.transfers, open_remote)
+        return Surroundings(
+            self.store, self.skip_smudge, settings.strict, settings.transfers, open_remote, self._install_hooks
+        )
+
+    def _install_hooks(self) -> str | None:
+        """Hooks for a clone that the filter meets for the first time, unless somebody else's hooks are in the way."""
+        from gitkit.git import hooks
+
+        try:
+            if hooks.is_untouched(self.repository):
+                hooks.install(self.repository)
+            elif hooks.inspect(self.repository)[0].state == "missing":
+                return "git kit: this clone's pre-push hook does not upload large files\nhint: git kit install"
+        except KitError as error:
+            return f"git kit: no hooks: {error.message}\nhint: git kit install"
+        return None
 
     # -- .gitkit.toml ----------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ import click
 
 from gitkit.cli.output import example, say
 from gitkit.cli.progress import shown
-from gitkit.cli.shared import exclude_option, include_option, report_fetch, selected
+from gitkit.cli.shared import exclude_option, include_option, refuse_incomplete, selected
 from gitkit.context import Context
 from gitkit.git import objects
 from gitkit.sync import fetch, pointers
@@ -31,7 +31,7 @@ def command(
         return
     with shown() as emit:
         result = fetch.fetch(context.store, context.remote(), needs, transfers=context.settings.transfers, emit=emit)
-    report_fetch(result)
+    refuse_incomplete(result)
 
 
 def wanted_files(context: Context, revisions: tuple[str, ...], everything: bool) -> list[PointerFile]:

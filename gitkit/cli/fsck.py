@@ -29,28 +29,31 @@ def command(context: Context, dry_run: bool, as_json: bool) -> int:
                 "blobs": result.blobs,
                 "size": result.size,
                 "corrupt": result.corrupt,
-                "should_be_pointers": [os.fsdecode(path) for path in result.should_be_pointers],
-                "damaged_pointers": [os.fsdecode(path) for path in result.damaged_pointers],
+                "content": [os.fsdecode(path) for path in result.content.plain],
+                "damaged_pointers": [os.fsdecode(path) for path in result.content.damaged],
                 "missing": [{"path": os.fsdecode(need.path), "digest": need.digest} for need in result.missing],
             }
         )
     else:
         _tell(result, dry_run)
-    return Corrupt.exit_code if result.corrupt or result.should_be_pointers else 0
+    return Corrupt.exit_code if result.corrupt or result.content.plain or result.content.damaged else 0
 
 
 def _tell(result: Checked, dry_run: bool) -> None:
     click.echo(f"{plural(result.blobs, 'blob')}, {human_size(result.size)}: {len(result.corrupt)} damaged")
     for digest in result.corrupt:
         click.echo(f"  damaged: {digest}{'' if dry_run else ' (moved to corrupt/)'}")
-    for path in result.should_be_pointers:
-        kind = "a damaged pointer" if path in result.damaged_pointers else "content"
-        click.echo(f"  {kind} where Git should hold a pointer: {show_path(path)}")
+    for path in result.content.plain:
+        click.echo(f"  content where Git should hold a pointer: {show_path(path)}")
+    for path in result.content.damaged:
+        click.echo(f"  a damaged pointer: {show_path(path)}")
     if result.missing:
         click.echo(f"{plural(len(result.missing), 'file')} without content in the store")
     if result.leftovers:
         say(f"removed {plural(result.leftovers, 'leftover')} of interrupted commands")
-    if result.should_be_pointers:
+    if result.content.damaged:
+        say("\nhint: git kit doctor")
+    elif result.content.plain:
         say("\nhint: git add --renormalize . && git commit")
     elif result.corrupt or result.missing:
         say("\nhint: git kit pull")

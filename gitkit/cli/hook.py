@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from gitkit.cli.output import example, human_size, plural, say, show_path
+from gitkit.cli.output import example, human_size, say, show_path
 from gitkit.context import Context
 from gitkit.errors import KitError
 
@@ -33,15 +33,13 @@ def pre_push(context: Context, git_remote: str, url: str) -> None:
     tips = [update.local_oid for update in updates if update.local_oid is not None]
     remote = context.remote(git_url=url or None, write=True)
     with shown() as emit:
-        result = push.push(
+        push.push(
             context.store,
             remote,
             unique([*needs, *push.at_tips(git, tips)]),
             transfers=context.settings.transfers,
             emit=emit,
         )
-    if result.uploaded:
-        say(f"uploaded {plural(len(result.uploaded), 'file')}, {human_size(result.bytes)}, to {remote.url}")
 
 
 @command.command("pre-commit")

@@ -1,4 +1,4 @@
-"""Progress of transfers on stderr: a bar on a terminal, one line at the start and one at the end elsewhere."""
+"""Progress of transfers on stderr: a bar on a terminal, and everywhere one line when a piece of work has ended."""
 
 import sys
 import time
@@ -32,19 +32,20 @@ class _Lines:
         elif isinstance(event, Advanced):
             self.advance(event.bytes)
         elif isinstance(event, Finished) and self._started is not None:
-            self.finish(self._started, time.monotonic() - self._since)
+            self.finish(event, time.monotonic() - self._since)
             self._started = None
         elif isinstance(event, Warned):
             say(f"warning: {event.text}")
 
     def start(self, event: Started) -> None:
-        say(f"{event.verb} {plural(event.files, 'file')}, {human_size(event.bytes)}")
+        pass
 
     def advance(self, count: int) -> None:
         pass
 
-    def finish(self, event: Started, seconds: float) -> None:
-        pass
+    def finish(self, event: Finished, seconds: float) -> None:
+        if event.files:
+            say(f"{event.verb} {plural(event.files, 'file')}, {human_size(event.bytes)} in {seconds:.1f} s")
 
     def close(self) -> None:
         pass
@@ -75,9 +76,9 @@ class _Bar(_Lines):
         if self._progress is not None:
             self._progress.advance(self._task, count)
 
-    def finish(self, event: Started, seconds: float) -> None:
+    def finish(self, event: Finished, seconds: float) -> None:
         self.close()
-        say(f"{event.verb} {plural(event.files, 'file')}, {human_size(event.bytes)} in {seconds:.1f} s")
+        super().finish(event, seconds)
 
     def close(self) -> None:
         if self._progress is not None:

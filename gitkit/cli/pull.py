@@ -5,7 +5,7 @@ import click
 from gitkit.cli.checkout import within
 from gitkit.cli.output import example, say
 from gitkit.cli.progress import shown
-from gitkit.cli.shared import exclude_option, include_option, report_checkout, report_fetch, selected
+from gitkit.cli.shared import exclude_option, include_option, refuse_incomplete, report_checkout, selected
 from gitkit.context import Context
 from gitkit.sync import checkout, fetch, pointers
 from gitkit.sync.pointers import PointerFile, needs_of
@@ -34,14 +34,11 @@ def bring(context: Context, files: list[PointerFile]) -> bool:
     needs = needs_of(pending)
     with shown() as emit:
         fetched = None
+        transfers = context.settings.transfers
         if not all(context.store.holds(need.digest, need.size) for need in needs):
-            fetched = fetch.fetch(
-                context.store, context.remote(), needs, transfers=context.settings.transfers, emit=emit
-            )
-        done = checkout.checkout(
-            context.repository, context.store, pending, transfers=context.settings.transfers, emit=emit
-        )
+            fetched = fetch.fetch(context.store, context.remote(), needs, transfers=transfers, emit=emit)
+        done = checkout.checkout(context.repository, context.store, pending, transfers=transfers, emit=emit)
     report_checkout(done)
     if fetched is not None:
-        report_fetch(fetched)
+        refuse_incomplete(fetched)
     return True

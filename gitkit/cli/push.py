@@ -2,7 +2,7 @@
 
 import click
 
-from gitkit.cli.output import example, human_size, plural, say
+from gitkit.cli.output import example, plural, say
 from gitkit.cli.progress import shown
 from gitkit.context import Context
 from gitkit.git import objects
@@ -39,10 +39,10 @@ def command(context: Context, revisions: tuple[str, ...], everything: bool, dry_
 
 
 def report_push(result: Pushed, url: str) -> None:
-    """One line on what travelled."""
+    """One line where nothing had to travel; what did was shown while it did."""
     if result.uploaded:
-        say(f"uploaded {plural(len(result.uploaded), 'file')}, {human_size(result.bytes)}, to {url}")
-    elif result.kept:
+        return
+    if result.kept:
         say(f"{plural(len(result.kept), 'file')} found on {url}")
     else:
         say(f"{url} has everything already")

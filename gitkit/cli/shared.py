@@ -2,7 +2,7 @@
 
 import click
 
-from gitkit.cli.output import human_size, plural, say, show_path
+from gitkit.cli.output import plural, show_path
 from gitkit.errors import KitError, NotFound, PartlyDone
 from gitkit.sync import fetch as fetching
 from gitkit.sync.checkout import CheckedOut
@@ -29,14 +29,12 @@ def selected(files: list[PointerFile], include: tuple[str, ...], exclude: tuple[
     return [file for file in files if (not include or matches(file.path, include)) and not matches(file.path, exclude)]
 
 
-def report_fetch(result: Fetched) -> None:
-    """One line on what was downloaded; raises where something was not.
+def refuse_incomplete(result: Fetched) -> None:
+    """Say what could not be downloaded.
 
     Raises:
         PartlyDone: some of it failed. Else the failure itself, when everything failed for one reason.
     """
-    if result.downloaded:
-        say(f"downloaded {plural(len(result.downloaded), 'file')}, {human_size(result.bytes)}")
     if not result.failed:
         return
     first = result.failed[0].error
@@ -46,14 +44,11 @@ def report_fetch(result: Fetched) -> None:
 
 
 def report_checkout(result: CheckedOut) -> None:
-    """One line on what was materialised.
+    """Say what could not be written.
 
     Raises:
         PartlyDone: a file could not be written.
     """
-    if result.done:
-        size = sum(file.pointer.size for file in result.done)
-        say(f"checked out {plural(len(result.done), 'file')}, {human_size(size)}")
     if result.failed:
         lines = "\n".join(f"  {show_path(item.file.path)}: {item.error.message}" for item in result.failed[:_SHOWN])
         hint = next((item.error.hint for item in result.failed if item.error.hint), None)

@@ -19,7 +19,11 @@ class Advanced(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """The work that was started last ended."""
+    """The work that was started last ended: ``verb`` (``uploaded``), and how much of it was really done."""
+
+    verb: str
+    files: int
+    bytes: int
 
 
 class Warned(NamedTuple):

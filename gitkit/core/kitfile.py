@@ -275,10 +275,10 @@ def _digests(file: File) -> dict[str, str]:
 
 
 def _plain(item: BaseModel) -> dict[str, Any]:
-    """Go's ``omitempty``: empty values are left out, except a doc's path."""
-    values = item.model_dump(by_alias=True)
-    keep = {"path"} if isinstance(item, Doc) else set()
-    return {key: _sorted(value) for key, value in values.items() if key in keep or value not in (None, "", [], {})}
+    """Go's ``omitempty``: empty values are left out, except a doc's path and parameters, which may be of any type."""
+    values = {key: value for key, value in item.model_dump(by_alias=True).items() if value is not None}
+    keep = {"parameters", "path"} if isinstance(item, Doc) else {"parameters"}
+    return {key: _sorted(value) for key, value in values.items() if key in keep or value not in ("", [], {})}
 
 
 def _sorted(value: Any) -> Any:

@@ -15,7 +15,7 @@ _HOST = re.compile(r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]
 _LOOPBACK = re.compile(r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]+)?")
 
 # All up to the last "@" that starts no digest: people paste passwords that hold "/" and "@", and forget the scheme.
-_SECRET = re.compile(r"(://|^(?![\w+.-]*://)(?=[^/@]*:)).*@(?!sha256:)", re.DOTALL)
+_SECRET = re.compile(r"(://|^(?!oci-layout:|[\w+.-]*://)(?=[^/@]*:)).*@(?!sha256:)", re.DOTALL)
 
 _FORMS = "write oci://HOST[:PORT]/REPOSITORY or oci-layout:PATH"
 
@@ -59,7 +59,7 @@ def parse_remote(text: str) -> RemoteUrl:
     if not separator or scheme not in ("oci", "oci+http"):
         raise UsageError(f'"{redacted(text)}" is not a remote', hint=_FORMS)
     host, slash, repository = rest.partition("/")
-    if "@" in host:
+    if redacted(text) != text:
         raise UsageError("a remote's URL holds no user or password", hint="use: git kit login HOST")
     if not _is_host(host) or not slash or not _REPOSITORY.fullmatch(repository) or len(repository) > 255:
         raise UsageError(f'"{redacted(text)}" is not a remote', hint=_FORMS)

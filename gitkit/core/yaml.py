@@ -34,10 +34,10 @@ def parse_yaml(text: bytes, *, file: str, typed: frozenset[str]) -> tuple[dict[s
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}" if mark else ""
         raise InvalidFile(f"{file}{where} is not YAML: {getattr(error, 'problem', None) or error}") from error
-    if node is None:
-        return {}, {}
     reader = _Reader(typed, file)
-    value = reader.value(node, (), False)
+    value = reader.value(node, (), False) if node is not None else None
+    if value is None:
+        return {}, {}
     if not isinstance(value, dict):
         raise InvalidFile(f"{file} is not a YAML mapping")
     raise_for(reader.problems, file, reader.lines)
@@ -76,9 +76,11 @@ class _Reader:
         for key_node, value_node in node.value:
             key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else "?"
             here = (*path, key)
-            self.lines.setdefault(here, key_node.start_mark.line + 1)
-            if key in out:
+            twice = here in self.lines
+            self.lines[here] = key_node.start_mark.line + 1
+            if twice:
                 self.problems.append(Problem(here, "is given twice"))
+                continue
             value = self.value(value_node, here, resolve or key in self.typed)
             if value is not None or resolve:
                 out[key] = value

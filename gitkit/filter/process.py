@@ -182,12 +182,14 @@ class Session:
         return self._downloads
 
     def summarise(self) -> None:
-        """Tell the person, once, what stayed a pointer and what should have been one."""
+        """Tell the person, once, what stayed a pointer and what should have been one; put missing hooks in."""
+        if self._around is not None and (told := self._around.install_hooks()) is not None:
+            _tell(told)
         if self._missing:
             reasons = {error.message for _, error in self._missing if error is not None}
             because = f" ({reasons.pop()})" if len(reasons) == 1 else ""
             _tell(f"git kit: {_count(self._missing)} still pointers, without content{because}:")
-            _list([path for path, _ in self._missing])
+            _list(sorted(path for path, _ in self._missing))  # delayed files come in any order
             _tell("hint: git kit pull")
         if self._not_pointers:
             _tell(f"git kit: {_count(self._not_pointers)} tracked, but stored in Git as content:")

@@ -25,13 +25,17 @@ if TYPE_CHECKING:
 
 
 class Surroundings(NamedTuple):
-    """What the filter needs of the clone. ``open_remote`` takes the tree that is being checked out, if known."""
+    """What the filter needs of the clone. ``open_remote`` takes the tree that is being checked out, if known.
+
+    ``install_hooks`` makes sure that a push will upload: it returns what to tell the person, or None.
+    """
 
     store: ImageLayout
     skip: bool
     strict: bool
     transfers: int
     open_remote: Callable[[str | None], Remote]
+    install_hooks: Callable[[], str | None]
 
 
 class Downloads:

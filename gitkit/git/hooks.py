@@ -120,6 +120,13 @@ def inspect(repository: Repository) -> list[Hook]:
     return [Hook(name, os.path.join(where.path, name), _state(where, name)) for name in NAMES]
 
 
+def is_untouched(repository: Repository) -> bool:
+    """Whether nobody put any of our hooks' names to use, and the folder is this repository's own."""
+    where = folder(repository)
+    names = [os.path.join(where.path, name) for name in NAMES]
+    return not where.shared and not where.husky and not any(os.path.lexists(name) for name in names)
+
+
 def script(name: str) -> bytes:
     """The script that git kit ships for a hook."""
     package = os.path.dirname(gitkit.__file__)

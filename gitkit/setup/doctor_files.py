@@ -5,12 +5,13 @@ import shlex
 from collections.abc import Sequence
 
 from gitkit.core.paths import show_path
-from gitkit.core.pointer import MAX_SIZE, parse, resembles
+from gitkit.core.pointer import parse
 from gitkit.errors import KitError
-from gitkit.git import attributes, objects
+from gitkit.git import objects
 from gitkit.setup.finding import Finding, Place
 from gitkit.setup.kitfile import check_kitfile, find_kitfile
-from gitkit.sync.pointers import in_index
+from gitkit.sync.checkout import still_pointers
+from gitkit.sync.pointers import content_in_index, in_index
 
 _NAMED = 5
 _SEARCHED = 100
@@ -32,23 +33,12 @@ def kitfile(place: Place) -> list[Finding]:
 
 def pointers(place: Place) -> list[Finding]:
     """Tracked paths that Git holds as content."""
-    git = place.repository.git
-    entries = [entry for entry in objects.list_index(git) if entry.mode.startswith("100")]
-    tracked = attributes.tracked(git, [entry.path for entry in entries])
-    entries = [entry for entry in entries if entry.path in tracked]
-    small = objects.read_small(git, [entry.oid for entry in entries], MAX_SIZE)
-    plain: list[bytes] = []
-    damaged: list[bytes] = []
-    for entry in entries:
-        raw = small.get(entry.oid)
-        if raw is not None and (raw == b"" or parse(raw) is not None):
-            continue
-        (damaged if raw is not None and resembles(raw) else plain).append(entry.path)
-    findings = [_damaged(place, path) for path in damaged]
-    if plain:
-        text = f"{_names(plain)}: tracked, but Git holds content instead of a pointer"
-        findings.insert(0, Finding("pointers", False, text, f"git add --renormalize {_arguments(place, plain)}"))
-    return findings or [Finding("pointers", True, f"{len(entries)} tracked")]
+    found = content_in_index(place.repository.git)
+    findings = [_damaged(place, path) for path in found.damaged]
+    if found.plain:
+        text = f"{_names(found.plain)}: tracked, but Git holds content instead of a pointer"
+        findings.insert(0, Finding("pointers", False, text, f"git add --renormalize {_arguments(place, found.plain)}"))
+    return findings or [Finding("pointers", True, f"{found.tracked} tracked")]
 
 
 def _damaged(place: Place, path: bytes) -> Finding:
@@ -68,10 +58,9 @@ def content(place: Place) -> list[Finding]:
     repository, store = place.repository, place.store
     waiting: list[bytes] = []
     missing: list[bytes] = []
-    for file in in_index(repository.git):
-        if _is_pointer(repository.path(file.path)):
-            held = store.holds(file.pointer.digest, file.pointer.size)
-            (waiting if held else missing).append(file.path)
+    for file in still_pointers(repository, in_index(repository.git)):
+        held = store.holds(file.pointer.digest, file.pointer.size)
+        (waiting if held else missing).append(file.path)
     findings = []
     if waiting:
         text = f"{_names(waiting)}: a pointer here, and the store has the content"
@@ -80,16 +69,6 @@ def content(place: Place) -> list[Finding]:
         text = f"{_names(missing)}: a pointer here, and the content is not in the store"
         findings.append(Finding("content", False, text, "git kit pull"))
     return findings or [Finding("content", True, "all here")]
-
-
-def _is_pointer(path: bytes) -> bool:
-    try:
-        if os.path.islink(path) or os.stat(path).st_size > MAX_SIZE:
-            return False
-        with open(path, "rb") as file:
-            return parse(file.read(MAX_SIZE + 1)) is not None
-    except OSError:
-        return False
 
 
 def _names(paths: Sequence[bytes]) -> str:

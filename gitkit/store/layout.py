@@ -86,14 +86,11 @@ class ImageLayout:
 
     def blobs(self) -> Iterator[tuple[str, int]]:
         """Digest and size of every blob, in no order."""
-        try:
-            with os.scandir(self._blobs) as entries:
-                for entry in entries:
-                    digest = f"sha256:{entry.name}"
-                    if is_digest(digest) and entry.is_file(follow_symlinks=False):
-                        yield digest, entry.stat(follow_symlinks=False).st_size
-        except FileNotFoundError:
-            return
+        for entry in _entries(self._blobs):
+            digest = f"sha256:{entry.name}"
+            if is_digest(digest) and entry.is_file(follow_symlinks=False):
+                with suppress(FileNotFoundError):  # deleted meanwhile
+                    yield digest, entry.stat(follow_symlinks=False).st_size
 
     def add(self, source: Source) -> tuple[str, int]:
         """Store all bytes of ``source``; returns digest and size. One pass, constant memory."""
@@ -130,8 +127,9 @@ class ImageLayout:
             NotFound, Denied, NetworkError: as ``open_source`` does. Calling again continues.
         """
         with self._errors("write"):
+            name = os.path.basename(self.blob_path(digest))
             self._prepare()
-            with _partial(os.path.join(self._tmp, f"{digest[7:]}.part")) as draft:
+            with _partial(os.path.join(self._tmp, f"{name}.part")) as draft:
                 if self.holds(digest, size):
                     os.unlink(draft.name)
                     return
@@ -155,26 +153,8 @@ class ImageLayout:
 
     def sweep(self) -> int:
         """Delete what killed processes left in ``tmp/`` (partial downloads are kept for a day); returns how many."""
-        swept = 0
-        for entry in self._leftovers():
-            with open(entry, "rb") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue
-                os.unlink(entry)
-                swept += 1
-        return swept
-
-    def _leftovers(self) -> list[str]:
-        try:
-            return [
-                entry.path
-                for entry in os.scandir(self._tmp)
-                if not entry.name.endswith(".part") or entry.stat().st_mtime < time.time() - 86400
-            ]
-        except FileNotFoundError:
-            return []
+        with self._errors("write"):
+            return sum(_sweep(entry) for entry in _entries(self._tmp))
 
     # -- manifests -------------------------------------------------------------------------------------------------
 
@@ -197,8 +177,8 @@ class ImageLayout:
         return data
 
     def put_manifest(self, manifest: bytes, *, tag: str | None = None) -> str:
-        digest = self.add_bytes(manifest)
         document = parse_document(manifest, "the manifest")
+        digest = self.add_bytes(manifest)
         entry: dict[str, Any] = {
             "mediaType": document.get("mediaType", MANIFEST),
             "digest": digest,
@@ -208,11 +188,13 @@ class ImageLayout:
             entry["artifactType"] = document["artifactType"]
         if tag is not None:
             entry["annotations"] = {REF_NAME: tag}
-        with self._errors("write"), locked(os.path.join(self.path, "lock")):
-            index = self._read_index()
-            kept = [other for other in index["manifests"] if not _replaces(entry, other)]
-            if entry not in index["manifests"]:
-                self._write_index({**index, "manifests": [*kept, entry]})
+        with self._errors("write"):
+            self._prepare()
+            with locked(os.path.join(self.path, "lock")):
+                index = self._read_index()
+                if not _is_listed(entry, index["manifests"]):
+                    kept = [other for other in index["manifests"] if not _replaces(entry, other)]
+                    self._write_index({**index, "manifests": [*kept, entry]})
         return digest
 
     def tags(self) -> list[str]:
@@ -297,10 +279,14 @@ class _Draft(NamedTuple):
 @contextmanager
 def _temporary(folder: str) -> Iterator[_Draft]:
     """A new draft; deleted on leaving unless it was renamed."""
-    name = os.path.join(folder, f"{os.getpid()}-{os.urandom(8).hex()}")
-    fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    try:
+    while True:
+        name = os.path.join(folder, f"{os.getpid()}-{os.urandom(8).hex()}")
+        fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         fcntl.flock(fd, fcntl.LOCK_EX)
+        if _is_at(fd, name):
+            break
+        os.close(fd)  # a sweep found it before it was locked
+    try:
         yield _Draft(fd, name)
     finally:
         with suppress(FileNotFoundError):
@@ -314,17 +300,45 @@ def _partial(name: str) -> Iterator[_Draft]:
     while True:
         fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         fcntl.flock(fd, fcntl.LOCK_EX)
-        try:
-            current = os.stat(name).st_ino == os.fstat(fd).st_ino
-        except FileNotFoundError:
-            current = False
-        if current:
+        if _is_at(fd, name):
             break
         os.close(fd)  # its last holder finished the download and renamed it
     try:
         yield _Draft(fd, name)
     finally:
         os.close(fd)
+
+
+def _is_at(fd: int, name: str) -> bool:
+    """Whether the open file is still the one under ``name``."""
+    try:
+        return os.path.samestat(os.stat(name), os.fstat(fd))
+    except FileNotFoundError:
+        return False
+
+
+def _sweep(entry: "os.DirEntry[str]") -> bool:
+    """Delete a file of ``tmp/`` that nobody writes; whether it was one."""
+    with suppress(FileNotFoundError, BlockingIOError):
+        if not entry.is_file(follow_symlinks=False):
+            return False
+        if entry.name.endswith(".part") and entry.stat().st_mtime > time.time() - 86400:
+            return False
+        with open(entry.path, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_at(file.fileno(), entry.path):
+                os.unlink(entry.path)
+                return True
+    return False
+
+
+def _entries(folder: str) -> "list[os.DirEntry[str]]":
+    """What is in ``folder``; nothing where it does not exist yet."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except FileNotFoundError:
+        return []
 
 
 def _resume(fd: int, size: int) -> "tuple[hashlib._Hash, int]":
@@ -356,6 +370,12 @@ def _tag(entry: dict[str, Any]) -> str | None:
 
 def _is_entry(entry: object) -> bool:
     return isinstance(entry, dict) and isinstance(entry.get("digest"), str) and is_digest(entry["digest"])
+
+
+def _is_listed(entry: dict[str, Any], manifests: list[dict[str, Any]]) -> bool:
+    if _tag(entry) is None:
+        return any(other["digest"] == entry["digest"] for other in manifests)
+    return entry in manifests
 
 
 def _replaces(entry: dict[str, Any], other: dict[str, Any]) -> bool:

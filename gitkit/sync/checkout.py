@@ -58,13 +58,14 @@ def checkout(
     emit(Started("checking out", len(ready), sum(file.pointer.size for file in ready)))
     with ThreadPoolExecutor(transfers) as pool:
         results = list(pool.map(lambda file: _materialise(root, store, file, emit), ready))
-    emit(Finished())
     outcomes = list(zip(ready, results, strict=True))
     written = {file.path: index.Written(file.oid, it) for file, it in outcomes if isinstance(it, os.stat_result)}
     if written:
         index.record(repository, written)
+    done = [file for file in ready if file.path in written]
+    emit(Finished("checked out", len(done), sum(file.pointer.size for file in done)))
     failed = [Failure(file, error) for file, error in outcomes if isinstance(error, KitError)]
-    return CheckedOut([file for file in ready if file.path in written], missing, failed)
+    return CheckedOut(done, missing, failed)
 
 
 def _as_pointer(root: str, file: PointerFile) -> worktree.Seen | None:
@@ -92,6 +93,8 @@ def _materialise(root: str, store: ImageLayout, file: PointerFile, emit: Sink) -
         return written
     except KitError as error:
         return error
+    except FileExistsError:
+        return None  # changed meanwhile: by its owner, or by another git kit that was faster
     except OSError as error:
         return KitError(f"cannot write the file: {error.strerror}")
 

@@ -57,10 +57,11 @@ def fetch(
     emit(Started("downloading", len(wanted), sum(need.size for need in wanted)))
     with ThreadPoolExecutor(transfers) as pool:
         errors = list(pool.map(one, wanted))
-    emit(Finished())
     failed = [Failure(need, error) for need, error in zip(wanted, errors, strict=True) if error is not None]
     done = [need for need, error in zip(wanted, errors, strict=True) if error is None]
-    return Fetched(here, done, failed, sum(need.size for need in done))
+    size = sum(need.size for need in done)
+    emit(Finished("downloaded", len(done), size))
+    return Fetched(here, done, failed, size)
 
 
 def download(store: ImageLayout, remote: Remote, digest: str, size: int, *, emit: Sink = ignore) -> None:

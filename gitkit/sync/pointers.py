@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from gitkit.core.pointer import MAX_SIZE, Pointer, parse
+from gitkit.core.pointer import MAX_SIZE, Pointer, parse, resembles
 from gitkit.git import attributes, objects
 from gitkit.git.run import Git
 
@@ -58,6 +58,34 @@ def needs_of(files: Iterable[PointerFile]) -> list[Need]:
 def unique(needs: Iterable[Need]) -> list[Need]:
     """One need for each digest, in the order of their first."""
     return list({need.digest: need for need in reversed(list(needs))}.values())[::-1]
+
+
+class TrackedContent(NamedTuple):
+    """Tracked files that should be pointers in Git. ``damaged`` ones are content that looks like a broken pointer."""
+
+    tracked: int
+    plain: list[bytes]
+    damaged: list[bytes]
+
+
+def content_in_index(git: Git) -> TrackedContent:
+    """Files of the index that the filter applies to and that Git holds as content all the same."""
+    entries = [entry for entry in objects.list_index(git) if entry.mode.startswith("100")]
+    tracked = attributes.tracked(git, [entry.path for entry in entries])
+    entries = [entry for entry in entries if entry.path in tracked]
+    small = objects.read_small(git, [entry.oid for entry in entries], MAX_SIZE)
+    plain: list[bytes] = []
+    damaged: list[bytes] = []
+    for entry in entries:
+        raw = small.get(entry.oid)
+        if raw is None or not is_clean(raw):
+            (damaged if raw is not None and resembles(raw) else plain).append(entry.path)
+    return TrackedContent(len(entries), plain, damaged)
+
+
+def is_clean(raw: bytes) -> bool:
+    """Whether ``raw`` is what the filter makes of some content: a pointer, or nothing for an empty file."""
+    return raw == b"" or parse(raw) is not None
 
 
 def _pointers(git: Git, entries: Sequence[objects.TreeEntry]) -> list[PointerFile]:

@@ -109,11 +109,12 @@ def upload(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    emit(Finished())
+    sent = [need for need, state in zip(needs, states, strict=True) if state == "sent"]
+    emit(Finished("uploaded", len(sent), sum(need.size for need in sent)))
     missing = [need for need, state in zip(needs, states, strict=True) if state == "missing"]
     if missing:
         raise _missing(missing, remote)
-    return [need for need, state in zip(needs, states, strict=True) if state == "sent"]
+    return sent
 
 
 def _missing(missing: Sequence[Need], remote: Remote) -> KitError:

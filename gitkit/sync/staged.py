@@ -4,9 +4,10 @@ import os
 import shlex
 from typing import NamedTuple
 
-from gitkit.core.pointer import MAX_SIZE, parse
+from gitkit.core.pointer import MAX_SIZE
 from gitkit.git import attributes, objects
 from gitkit.git.run import Git
+from gitkit.sync.pointers import is_clean
 
 
 class Staged(NamedTuple):
@@ -32,14 +33,10 @@ def check_staged(git: Git, max_plain_size: int) -> Staged:
     tracked = attributes.tracked(git, [entry.path for entry in entries], cached=True)
     sizes = objects.sizes(git, dict.fromkeys(entry.oid for entry in entries))
     small = objects.read_small(git, [entry.oid for entry in entries if entry.path in tracked], MAX_SIZE)
-    content = [entry.path for entry in entries if entry.path in tracked and not _is_pointer(small.get(entry.oid))]
+    content = [entry.path for entry in entries if entry.path in tracked and not is_clean(small.get(entry.oid, b"-"))]
     large = [
         (entry.path, sizes[entry.oid])
         for entry in entries
         if entry.path not in tracked and sizes.get(entry.oid, 0) > max_plain_size
     ]
     return Staged(content, large)
-
-
-def _is_pointer(raw: bytes | None) -> bool:
-    return raw is not None and (raw == b"" or parse(raw) is not None)
