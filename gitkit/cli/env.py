@@ -37,7 +37,7 @@ def show(context: Context, environment: str, as_json: bool) -> None:
     """Show what an environment runs and ran, newest first, and whether the registry agrees."""
     place = lifecycle_place(context)
     settings = place.config.environment(environment)
-    tips = environments.fresh_tips(place, [settings.branch])
+    tips = environments.ask(place, [settings.branch]).tips
     state = environments.read(place, environment, settings, tips.get(settings.branch))
     tagged = context.remote().resolve(environment)
     if as_json:

@@ -26,7 +26,7 @@ def command(context: Context, reference: str, ask_remote: bool, as_json: bool) -
                 "version": found.version,
                 "commit": found.commit,
                 "created": found.created,
-                "reference": f"{remote.url}@{found.digest}",
+                "reference": f"{_url(context, remote)}@{found.digest}",
                 "size": found.size,
                 "kitfile": found.kitfile,
                 "config": found.config,
@@ -44,6 +44,10 @@ def _where(context: Context, reference: str, ask_remote: bool) -> tuple[Remote, 
         if store.resolve(reference) is not None or (is_digest(reference) and store.has_blob(reference)):
             return store, reference
     return remote_and_name(context, reference)
+
+
+def _url(context: Context, remote: Remote) -> str:
+    return f"oci-layout:{context.store.path}" if remote is context.store else remote.url
 
 
 def _tell(found: Inspected) -> None:

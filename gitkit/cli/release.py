@@ -34,9 +34,8 @@ def command(context: Context, tag: str, as_json: bool) -> None:
     if as_json:
         print_json({**kit_json(kit, result.reference), "new": result.new})
     else:
-        state = "released" if result.new else "was released before"
-        say(f"{kit.version} {state}: {plural(len(kit.layers), 'file')}, {human_size(kit.size)}")
-        say(result.reference)
+        state = "released to" if result.new else "was released before to"
+        say(f"{kit.version} {state} {result.url}: {plural(len(kit.layers), 'file')}, {human_size(kit.size)}")
         click.echo(kit.digest)
 
 

@@ -16,6 +16,15 @@ from gitkit.core.yaml import parse_yaml
 NAMES = ("Kitfile", "kitfile", ".kitfile")
 """File names in the order in which they are looked for."""
 
+# fmt: off
+WEIGHT_SUFFIXES = frozenset({
+    ".safetensors", ".gguf", ".ggml", ".ggmf", ".onnx", ".pt", ".pth", ".pt2", ".ptl", ".bin", ".ckpt", ".h5", ".keras",
+    ".pb", ".tflite", ".tfrecords", ".pkl", ".joblib", ".npy", ".npz", ".mar", ".mlmodel", ".caffemodel", ".coreml",
+    ".pmml", ".llamafile", ".engine", ".dduf",
+})
+# fmt: on
+"""What a model's weights are called: KitOps' list, and those of runtimes that it does not know."""
+
 SECTIONS = ("model", "parts", "code", "datasets", "docs", "prompts", "mcpServers")
 """Kinds of entries, in the order of a kit's layers."""
 

@@ -24,30 +24,29 @@ def is_ancestor(git: Git, older: str, newer: str) -> bool:
     return git.ask("merge-base", "--is-ancestor", older, newer) is not None
 
 
-def fetch_branches(git: Git, remote: str, branches: Sequence[str]) -> dict[str, str]:
-    """Bring ``branches`` and the release tags of the Git remote here; returns the oid of each branch that exists there.
+def fetch_branches(
+    git: Git, remote: str, branches: Sequence[str], *, tag: str | None = None
+) -> tuple[dict[str, str], str | None]:
+    """Bring ``branches`` of the Git remote here; returns the oid of each that exists there, and that of ``tag``.
 
     Raises:
         NetworkError: the remote cannot be reached.
     """
     refs = [f"refs/heads/{branch}" for branch in branches]
     try:
-        listed = git.text("ls-remote", remote, *refs)
-        found = {}
-        for line in listed.splitlines():
-            oid, _, ref = line.partition("\t")
-            if ref in refs:
-                found[ref.removeprefix("refs/heads/")] = oid
+        listed = git.text("ls-remote", remote, *refs, *([f"refs/tags/{tag}"] if tag else []))
+        there = {ref: oid for oid, _, ref in (line.partition("\t") for line in listed.splitlines())}
+        found = {ref.removeprefix("refs/heads/"): there[ref] for ref in refs if ref in there}
         specs = [f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}" for branch in found]
         if specs:
             git.run("fetch", "-q", "--no-write-fetch-head", remote, *specs)
     except GitError as error:
         raise _translated(error, remote) from error
-    return found
+    return found, there.get(f"refs/tags/{tag}")
 
 
-def push_branch(git: Git, remote: str, oid: str, branch: str) -> None:
-    """Move a branch of the Git remote forward to ``oid``, or create it. All refs of the push move, or none.
+def push_branch(git: Git, remote: str, oid: str, branch: str, *, tag: str | None = None) -> None:
+    """Move a branch of the Git remote forward to ``oid``, or create it, and bring ``tag`` along: both, or none.
 
     Raises:
         Conflict: the branch is not where ``oid`` continues it: somebody was faster.
@@ -55,7 +54,8 @@ def push_branch(git: Git, remote: str, oid: str, branch: str) -> None:
         NetworkError
     """
     try:
-        git.run("push", "--porcelain", "--atomic", remote, f"{oid}:refs/heads/{branch}")
+        tags = [f"refs/tags/{tag}:refs/tags/{tag}"] if tag else []
+        git.run("push", "--porcelain", "--atomic", remote, f"{oid}:refs/heads/{branch}", *tags)
     except GitError as error:
         raise _translated(error, remote, branch) from error
 

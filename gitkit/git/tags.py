@@ -9,26 +9,26 @@ from gitkit.git.run import Git
 
 
 class Tag(NamedTuple):
-    """``commit`` is what the tag leads to; ``time`` its committer date in seconds since 1970, UTC."""
+    """``commit`` is what the tag leads to; ``time`` its committer date in seconds since 1970; ``by`` its author."""
 
     name: str
     commit: str
     time: int
+    by: str
 
 
 def release_tags(git: Git, pattern: str) -> list[Tag]:
     """All tags whose name matches ``pattern`` and that lead to a commit; oldest commit first. One git process."""
-    fields = "%(refname:strip=2)%00%(objectname)%00%(objecttype)%00%(committerdate:unix)"
-    peeled = "%00%(*objectname)%00%(*objecttype)%00%(*committerdate:unix)"
+    fields = "%(refname:strip=2)%00%(objectname)%00%(objecttype)%00%(committerdate:unix)%00%(authorname)"
+    peeled = "%00%(*objectname)%00%(*objecttype)%00%(*committerdate:unix)%00%(*authorname)"
     tags = []
     for line in git.text("for-each-ref", f"--format={fields}{peeled}", "refs/tags").split("\n"):
         if not line:
             continue
-        name, oid, kind, time, inner, inner_kind, inner_time = line.split("\0")
-        if kind == "tag":
-            oid, kind, time = inner, inner_kind, inner_time
+        name, *fields_of = line.split("\0")
+        oid, kind, time, by = fields_of[4:] if fields_of[1] == "tag" else fields_of[:4]
         if kind == "commit" and fnmatch.fnmatchcase(name, pattern):
-            tags.append(Tag(name, oid, int(time)))
+            tags.append(Tag(name, oid, int(time), by))
     return sorted(tags, key=lambda tag: (tag.time, tag.name))
 
 

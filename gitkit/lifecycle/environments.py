@@ -87,7 +87,11 @@ class State(NamedTuple):
             for run in older:
                 if run.version != current.version:
                     return run
-        raise NotFound(f"nothing ran in {self.name} before", hint=f"git kit env show {self.name}")
+            raise NotFound(
+                f"nothing ran in {self.name} before {current.version} was promoted",
+                hint=f"to go elsewhere: git kit rollback {self.name} --to VERSION",
+            )
+        raise NotFound(f"nothing runs in {self.name} yet", hint=f"git kit promote VERSION {self.name}")
 
 
 def read(place: Place, name: str, environment: "Environment", tip: str | None) -> State:
@@ -109,12 +113,19 @@ def known_tip(place: Place, branch: str) -> str | None:
     return refs.branch_oid(git, branch)
 
 
-def fresh_tips(place: Place, branches: list[str]) -> dict[str, str]:
-    """The commits of those ``branches`` that exist, asked from the Git remote where there is one."""
+class Fresh(NamedTuple):
+    """``tips``: the commits of the branches that exist. ``tag``: the oid of the asked tag on the Git remote, if any."""
+
+    tips: dict[str, str]
+    tag: str | None = None
+
+
+def ask(place: Place, branches: list[str], *, tag: str | None = None) -> Fresh:
+    """Where ``branches`` and ``tag`` are now: on the Git remote where there is one, else here."""
     if place.git_remote is not None:
-        return refs.fetch_branches(place.repository.git, place.git_remote, branches)
+        return Fresh(*refs.fetch_branches(place.repository.git, place.git_remote, branches, tag=tag))
     found = {branch: refs.branch_oid(place.repository.git, branch) for branch in branches}
-    return {branch: oid for branch, oid in found.items() if oid is not None}
+    return Fresh({branch: oid for branch, oid in found.items() if oid is not None})
 
 
 def policy(place: Place, name: str, tip: str | None) -> "Environment":
@@ -150,7 +161,7 @@ def _with_releases(place: Place, tip: str, recorded: list[Run]) -> list[Run]:
     git = place.repository.git
     contained = set(git.text("tag", "--merged", tip).split("\n"))
     releases = [
-        Run(tag.name, tag.commit, None, "commit", tag.commit, tag.time, "", None)
+        Run(tag.name, tag.commit, None, "commit", tag.commit, tag.time, tag.by, None)
         for tag in reversed(release_tags(git, place.config.kit.tags))
         if tag.name in contained
     ]

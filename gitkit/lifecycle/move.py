@@ -43,8 +43,8 @@ def write_commit(place: Place, state: State, kit: Kit, *, event: str, reason: st
     )
 
 
-def publish(place: Place, state: State, commit: str) -> None:
-    """Move the environment's branch to ``commit``, which continues it.
+def publish(place: Place, state: State, commit: str, *, tag: str | None = None) -> None:
+    """Move the environment's branch to ``commit``, which continues it; ``tag`` goes to the Git remote along with it.
 
     Raises:
         Conflict: somebody else moved it first; the message names who, and to what.
@@ -55,13 +55,13 @@ def publish(place: Place, state: State, commit: str) -> None:
             refs.move_local(git, state.branch, commit, state.tip)
         return
     try:
-        refs.push_branch(git, place.git_remote, commit, state.branch)
+        refs.push_branch(git, place.git_remote, commit, state.branch, tag=tag)
     except Conflict as error:
         raise _lost_race(place, state) from error
 
 
 def _lost_race(place: Place, state: State) -> Conflict:
-    tips = environments.fresh_tips(place, [state.branch])
+    tips = environments.ask(place, [state.branch]).tips
     environment = place.config.environment(state.name)
     now = environments.read(place, state.name, environment, tips.get(state.branch))
     hint = "look at it, then run the command again"

@@ -33,23 +33,34 @@ def promote(
     if version in place.config.environments:
         raise InvalidFile(f'"{version}" is an environment, not a version', hint="git kit promote VERSION ENV")
     branch = place.config.environment(name).branch
-    tips = environments.fresh_tips(place, [e.branch for e in place.config.environments.values()])
+    fresh = environments.ask(place, [e.branch for e in place.config.environments.values()], tag=version)
+    tips = fresh.tips
     environment = environments.policy(place, name, tips.get(branch))
     state = environments.read(place, name, environment, tips.get(branch))
     kit = build(git, release_commit(git, version, place.config.kit.tags), version=version)
+    _refuse_other_tag(place, version, fresh.tag)
     move.require_released(remote, kit)
     _require_source(place, environment, kit, tips)
     gates.require(gates.evaluate(environment, kit, _EVALUATORS), name)
     before = state.current.version if state.current else None
     commit = _next_commit(place, state, environment, kit, reason)
     if commit is not None:
-        move.publish(place, state, commit)
+        move.publish(place, state, commit, tag=version if fresh.tag is None else None)
     move.follow(place, environment.branch, commit or state.tip or kit.commit, emit)
     return Moved(name, kit, before, commit, move.retag(remote, name, kit))
 
 
 _EVALUATORS: Mapping[str, gates.Evaluator] = {}
 """Gates by name."""
+
+
+def _refuse_other_tag(place: Place, version: str, there: str | None) -> None:
+    here = place.repository.git.text("rev-parse", f"refs/tags/{version}")
+    if there is not None and there != here:
+        raise Conflict(
+            f"the tag {version} is not the same here and on {place.git_remote}",
+            hint=f"take theirs: git fetch {place.git_remote} tag {version} --force",
+        )
 
 
 def _require_source(place: Place, environment: "Environment", kit: Kit, tips: dict[str, str]) -> None:

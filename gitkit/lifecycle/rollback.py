@@ -26,7 +26,7 @@ def rollback(
         PartlyDone: Git moved and the registry's tag did not.
     """
     branch = place.config.environment(name).branch
-    tips = environments.fresh_tips(place, [branch])
+    tips = environments.ask(place, [branch]).tips
     environment = environments.policy(place, name, tips.get(branch))
     state = environments.read(place, name, environment, tips.get(branch))
     if environment.sources:

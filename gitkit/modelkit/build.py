@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gitkit.core.digest import digest_of
-from gitkit.core.oci import MAX_MANIFEST
-from gitkit.errors import Unsupported
 from gitkit.git import objects
 from gitkit.git.run import Git
 from gitkit.modelkit.formats import modelpack
@@ -44,15 +42,10 @@ def build(git: Git, commit: str, *, version: str) -> Kit:
 
     Raises:
         InvalidFile: the commit has no Kitfile, or one with problems.
-        Unsupported: the kit cannot be built, or its manifest is larger than registries take.
+        Unsupported: the Kitfile asks for what this version cannot do.
     """
     source = read_source(git, commit)
     manifest, config = modelpack.encode(source, version=version)
-    if len(manifest) > MAX_MANIFEST:
-        raise Unsupported(
-            f"the manifest of {len(source.layers)} files has {len(manifest)} bytes; registries take {MAX_MANIFEST}",
-            hint="leave files out with .kitignore, or put many small ones into one archive",
-        )
     return Kit(
         version=version,
         commit=source.commit.oid,

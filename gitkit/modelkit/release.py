@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from gitkit.core.digest import digest_of, short
 from gitkit.core.events import Sink, ignore
+from gitkit.core.oci import MAX_MANIFEST
 from gitkit.core.remote import Remote
-from gitkit.errors import Conflict
+from gitkit.errors import Conflict, Unsupported
 from gitkit.git.run import Git
 from gitkit.modelkit.build import Kit, save
 from gitkit.store.keepcache import KeepCache
@@ -19,12 +20,17 @@ from gitkit.sync.pointers import Need
 
 
 class Released(NamedTuple):
-    """``new`` is False where the remote had the kit already. ``reference`` names it by digest."""
+    """``new`` is False where the remote (``url``) had the kit already."""
 
     kit: Kit
-    reference: str
+    url: str
     uploaded: list[Need]
     new: bool
+
+    @property
+    def reference(self) -> str:
+        """The kit by digest."""
+        return f"{self.url}@{self.kit.digest}"
 
 
 def release(
@@ -35,12 +41,17 @@ def release(
     Raises:
         Conflict: the remote has another kit under this version.
         NotFound: content is neither here nor on the remote.
+        Unsupported: the manifest is larger than registries take.
         Denied, NetworkError
     """
-    reference = f"{remote.url}@{kit.digest}"
+    if len(kit.manifest) > MAX_MANIFEST:
+        raise Unsupported(
+            f"the manifest of {len(kit.layers)} files has {len(kit.manifest)} bytes; registries take {MAX_MANIFEST}",
+            hint="leave files out with .kitignore, or put many small ones into one archive",
+        )
     there = remote.resolve(kit.version)
     if there == kit.digest:
-        return Released(kit, reference, [], False)
+        return Released(kit, remote.url, [], False)
     if there is not None:
         raise Conflict(
             f"{remote.url} has another kit under {kit.version}: {short(there)}, not {short(kit.digest)}",
@@ -52,4 +63,4 @@ def release(
     absent = [need for need in [*kit.needs, config] if need.digest not in known]
     uploaded = push.upload(store, remote, absent, transfers=transfers, emit=emit) if absent else []
     remote.put_manifest(kit.manifest, tag=kit.version)
-    return Released(kit, reference, uploaded, True)
+    return Released(kit, remote.url, uploaded, True)

@@ -91,8 +91,11 @@ def _config_differences(remote: Remote, manifest: Manifest, kit: Kit) -> list[st
 def _map_differences(name: str, theirs: Any, ours: Any) -> list[str]:
     found = []
     for key in sorted({*theirs, *ours}):
-        if theirs.get(key) != ours.get(key):
-            found.append(f"{name}.{key}: {_brief(theirs.get(key))} there, {_brief(ours.get(key))} rebuilt")
+        there, rebuilt = theirs.get(key), ours.get(key)
+        if isinstance(there, dict) and isinstance(rebuilt, dict):
+            found += _map_differences(f"{name}.{key}", there, rebuilt)
+        elif there != rebuilt:
+            found.append(f"{name}.{key}: {_brief(there)} there, {_brief(rebuilt)} rebuilt")
     return found
 
 

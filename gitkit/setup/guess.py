@@ -10,16 +10,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-_WEIGHTS = (
-    r"safetensors|pkl|joblib|pth|pt|mar|pt2|ptl|pb|ckpt|tflite|tfrecords|npy|npz|keras|h5|caffemodel|pmml|coreml"
-    r"|gguf|ggml|ggmf|llamafile|onnx|bin"
-)
-_SUFFIXES = (
-    ("model", _WEIGHTS),
-    ("metadata", r"json|yaml|yml|xml|txt|model"),
-    ("docs", r"md|adoc|rst|html|pdf"),
-    ("datasets", r"tar|zip|parquet|csv|tsv|jsonl|arrow"),
-)
+_SUFFIXES = {  # by what they are when they hold no weights
+    "metadata": "json yaml yml xml txt model",
+    "docs": "md adoc rst html pdf",
+    "datasets": "tar zip parquet csv tsv jsonl arrow",
+}
 _PROMPTS = frozenset({"agents.md", "skill.md", "claude.md"})
 _CODE_FILES = frozenset({"requirements.txt", "constraints.txt", "cmakelists.txt", "package.json", "package-lock.json"})
 _LICENSES = ("license", "licence", "copying", "notice")
@@ -133,6 +128,8 @@ def _folder_kind(path: str, files: Sequence[str]) -> str | None:
 
 
 def _kind(path: str) -> str:
+    from gitkit.core.kitfile import WEIGHT_SUFFIXES
+
     name = posixpath.basename(path).lower()
     stem, suffix = posixpath.splitext(name)
     if name in _PROMPTS or ".prompt" in name:
@@ -141,7 +138,9 @@ def _kind(path: str) -> str:
         return "docs"
     if name in _CODE_FILES:
         return "code"
-    return next((kind for kind, pattern in _SUFFIXES if re.fullmatch(pattern, suffix[1:])), "code")
+    if suffix in WEIGHT_SUFFIXES:
+        return "model"
+    return next((kind for kind, suffixes in _SUFFIXES.items() if suffix[1:] in suffixes.split()), "code")
 
 
 def _main(weights: Sequence[_Item]) -> _Item | None:

@@ -1,5 +1,6 @@
 """Setting the remote: in ``.gitkit.toml`` for everyone, in the clone's own Git configuration for this clone alone."""
 
+import itertools
 import json
 import os
 import re
@@ -31,6 +32,8 @@ def set_remote(repository: Repository, url: RemoteUrl, *, local: bool) -> list[s
         text = _read(path)
         replace_file(path, with_remote_url(text, str(url)))
         written.append(FILE)
+    if isinstance(url, LayoutUrl) and _ignore(repository, url.path):
+        written.append(".gitignore")
     if local or (isinstance(url, LayoutUrl) and _is_outside(repository.root, url.path)):
         repository.git.run("config", "--local", "kit.url", str(url))
         written.append("git config kit.url")
@@ -38,6 +41,21 @@ def set_remote(repository: Repository, url: RemoteUrl, *, local: bool) -> list[s
         # It would stay in force over what was just written.
         repository.git.run("config", "--local", "--unset-all", "kit.url")
     return written
+
+
+def _ignore(repository: Repository, path: str) -> bool:
+    """Keep `git add .` from putting a remote's blobs into Git, where its folder is in the worktree."""
+    root = repository.worktree
+    if root is None or _is_outside(root, path):
+        return False
+    inside = os.path.relpath(os.path.join(root, path), root)
+    if inside.split("/")[0] == ".git" or repository.git.ask("check-ignore", "-q", f"{inside}/") is not None:
+        return False
+    name = os.path.join(root, ".gitignore")
+    text = _read(name)
+    gap = b"" if not text or text.endswith(b"\n") else b"\n"
+    replace_file(name, text + gap + b"/" + os.fsencode(inside) + b"/\n")
+    return True
 
 
 def with_remote_url(text: bytes, url: str) -> bytes:
@@ -76,7 +94,8 @@ def _edited(text: bytes, url: str) -> bytes:
             return b"".join(lines)
     if not lines[start].endswith(b"\n"):
         lines[start] += end
-    lines.insert(start + 1, b"url = " + value + end)
+    comments = itertools.takewhile(lambda line: line.lstrip().startswith(b"#"), lines[start + 1 :])
+    lines.insert(start + 1 + len(list(comments)), b"url = " + value + end)
     return b"".join(lines)
 
 

@@ -104,7 +104,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
 
 def test_quickstart_tells_the_whole_story(told: Told) -> None:
     text, digest = told.text, r"\nsha256:[0-9a-f]{64}\n"
-    assert re.search(r"\$ git kit release v1\.0\.0\n(.*\n)*?v1\.0\.0 released: 9 files", text)
+    assert re.search(r"\$ git kit release v1\.0\.0\n(.*\n)*?v1\.0\.0 released to \S+: 9 files", text)
     assert re.search(r"\$ git kit promote v2\.0\.0 prod\nprod: v1\.0\.0 -> v2\.0\.0" + digest, text)
     assert re.search(r"\$ git kit rollback prod .*\nprod: v2\.0\.0 -> v1\.0\.0" + digest, text)
     assert re.search(r"\nprod +v1\.0\.0 .* rollback\n", text)

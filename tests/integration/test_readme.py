@@ -27,6 +27,7 @@ import pytest
 
 from gitkit.cli import table
 from gitkit.core.digest import digest_of
+from gitkit.core.kitfile import WEIGHT_SUFFIXES
 from gitkit.modelkit.formats import modelpack
 from gitkit.sync import keep
 from gitkit.sync.pointers import Need
@@ -286,4 +287,4 @@ def test_kit_page_lists_the_suffixes_of_weights() -> None:
     suffixes = re.findall(r"`(\.\w+)`", listed)
     assert suffixes == sorted(suffixes)
     assert all(modelpack.is_weight(f"a{suffix}") for suffix in suffixes)
-    assert set(suffixes) == modelpack._WEIGHTS
+    assert set(suffixes) == WEIGHT_SUFFIXES

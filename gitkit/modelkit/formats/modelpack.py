@@ -26,15 +26,13 @@ KITFILE = "ml.kitops.modelkit.kitfile"
 SUBTYPE = "ml.kitops.modelkit.layer-subtype"
 
 _KINDS = {"code": "code", "datasets": "dataset", "docs": "doc", "prompts": "code"}
-_WEIGHTS = frozenset(
-    {".safetensors", ".gguf", ".ggml", ".onnx", ".pt", ".pth", ".pt2", ".ptl", ".bin", ".ckpt", ".h5", ".keras", ".pb"}
-    | {".tflite", ".pkl", ".joblib", ".npy", ".npz", ".mar", ".mlmodel", ".pmml", ".llamafile", ".engine", ".dduf"}
-)
 
 
 def is_weight(path: str) -> bool:
     """Whether a file under a model entry holds weights, by its suffix."""
-    return posixpath.splitext(path)[1].lower() in _WEIGHTS
+    from gitkit.core.kitfile import WEIGHT_SUFFIXES
+
+    return posixpath.splitext(path)[1].lower() in WEIGHT_SUFFIXES
 
 
 def encode(source: KitSource, *, version: str) -> tuple[bytes, bytes]:

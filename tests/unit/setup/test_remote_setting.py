@@ -22,7 +22,7 @@ URL = "oci://registry.example.com/acme/llm"
         (b'# top\r\n[kit]\r\ntags = "v*"\r\n', b'# top\r\n[kit]\r\ntags = "v*"\r\n\r\n[remote]\r\nurl = "URL"\r\n'),
         (
             b'[remote]\n# url = "oci-layout:no"\n\n[kit]\nsource = "url = 1"\n',
-            b'[remote]\nurl = "URL"\n# url = "oci-layout:no"\n\n[kit]\nsource = "url = 1"\n',
+            b'[remote]\n# url = "oci-layout:no"\nurl = "URL"\n\n[kit]\nsource = "url = 1"\n',
         ),
     ],
 )
