@@ -1,3 +1,18 @@
-"""Fixtures that every test may ask for."""
+"""Fixtures that every test may ask for, and one line on what a run left out."""
+
+from collections import Counter
+
+import pytest
 
 pytest_plugins = ["tests.lib.repo_fixtures", "tests.lib.registry_fixtures"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reasons = Counter(str(report.longrepr[2]).removeprefix("Skipped: ") for report in _skipped(terminalreporter))
+    if reasons:
+        left_out = "; ".join(f"{count} ({reason})" for reason, count in reasons.items())
+        terminalreporter.write_line(f"left out: {left_out}")
+
+
+def _skipped(terminalreporter: pytest.TerminalReporter) -> list[pytest.TestReport]:
+    return [report for report in terminalreporter.stats.get("skipped", []) if isinstance(report.longrepr, tuple)]

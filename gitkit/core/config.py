@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator  # noqa: TID253
 
 from gitkit.core.problems import Problem, from_validation, nearest, raise_for
-from gitkit.core.reference import RemoteUrl, parse_remote
+from gitkit.core.reference import RemoteUrl, is_branch, parse_remote
 from gitkit.errors import InvalidFile, KitError
 
 FILE = ".gitkit.toml"
@@ -58,11 +58,18 @@ class KitTable(_Table):
 class Environment(_Table):
     """``[environments.NAME]``. Without ``from`` the environment follows the tip of its branch."""
 
-    branch: str = Field(min_length=1)
+    branch: str
     sources: list[str] = Field(default=[], alias="from")
     soak: str | None = None
     approvals: int = Field(default=0, ge=0)
     gates: list[str] = []
+
+    @field_validator("branch")
+    @classmethod
+    def _is_branch(cls, value: str) -> str:
+        if not is_branch(value):
+            raise ValueError(f'"{value}" is not the name of a branch')
+        return value
 
 
 class Limits(_Table):

@@ -17,6 +17,8 @@ _LOOPBACK = re.compile(r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]+)?")
 # All up to the last "@" that starts no digest: people paste passwords that hold "/" and "@", and forget the scheme.
 _SECRET = re.compile(r"(://|^(?!oci-layout:|[\w+.-]*://)(?=[^/@]*:)).*@(?!sha256:)", re.DOTALL)
 
+_NOT_IN_REFS = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{")
+
 _FORMS = "write oci://HOST[:PORT]/REPOSITORY or oci-layout:PATH"
 
 
@@ -79,6 +81,18 @@ def is_loopback(host: str) -> bool:
 def is_tag(text: str) -> bool:
     """Whether a registry accepts ``text`` as a tag."""
     return _TAG.fullmatch(text) is not None
+
+
+def is_branch(text: str) -> bool:
+    """Whether ``text`` can be a branch (git-check-ref-format(1)), written without ``refs/heads/``."""
+    parts = text.split("/")
+    return (
+        not text.startswith(("-", "refs/"))
+        and text not in ("@", "HEAD")
+        and not _NOT_IN_REFS.search(text)
+        and not text.endswith(".")
+        and all(part and not part.startswith(".") and not part.endswith(".lock") for part in parts)
+    )
 
 
 def redacted(url: str) -> str:

@@ -99,13 +99,22 @@ def read_commit(git: Git, rev: str) -> Commit:
     Raises:
         GitError: ``rev`` is not one.
     """
-    out = git.run("log", "-1", "--no-show-signature", "--format=%H%x00%T%x00%P%x00%ct%x00%an%x00%B", rev, "--")
+    out = git.run(
+        "log", "-1", "--no-show-signature", "--encoding=UTF-8", "--format=%H%x00%T%x00%P%x00%ct%x00%an%x00%B", rev, "--"
+    )
     return _commit(out)
 
 
 def history(git: Git, rev: str, *, limit: int | None = None) -> Iterator[Commit]:
     """First-parent history from ``rev`` back, newest first."""
-    args = ["log", "-z", "--first-parent", "--no-show-signature", "--format=%H%x00%T%x00%P%x00%ct%x00%an%x00%B%x01"]
+    args = [
+        "log",
+        "-z",
+        "--first-parent",
+        "--no-show-signature",
+        "--encoding=UTF-8",
+        "--format=%H%x00%T%x00%P%x00%ct%x00%an%x00%B%x01",
+    ]
     if limit is not None:
         args.append(f"-{limit}")
     for record in git.run(*args, rev, "--").split(b"\x01\0"):

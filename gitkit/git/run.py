@@ -44,6 +44,8 @@ class Git:
         self.directory = os.fsdecode(directory)
         self._environ = {key: value for key, value in environ.items() if key not in _DROPPED}
         self._environ.update(GIT_OPTIONAL_LOCKS="0", LC_ALL="C.UTF-8", LANGUAGE="", GIT_LITERAL_PATHSPECS="1")
+        # A replaced object (git-replace(1)) exists in one clone only: the same commit must be the same everywhere.
+        self._environ["GIT_NO_REPLACE_OBJECTS"] = "1"
 
     def at(self, directory: str | bytes) -> "Git":
         """git for the same repository in another directory of it."""

@@ -1,5 +1,7 @@
 """Remotes and references: what is accepted, how it is reached, and that no password is ever repeated."""
 
+import subprocess
+
 import pytest
 
 from gitkit.core.digest import EMPTY
@@ -7,6 +9,7 @@ from gitkit.core.reference import (
     LayoutUrl,
     Reference,
     RegistryUrl,
+    is_branch,
     is_loopback,
     is_tag,
     parse_reference,
@@ -194,3 +197,18 @@ def test_parse_reference_of_a_kit_is_its_remote_and_name(text: str, reference: R
 def test_parse_reference_of_anything_else_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError):
         parse_reference(text)
+
+
+@pytest.mark.parametrize("name", ["main", "release/1.2", "größe", "a@b", "x.y", "feature-1"])
+def test_is_branch_name_that_git_takes(name: str) -> None:
+    assert subprocess.run(["git", "check-ref-format", f"refs/heads/{name}"], check=False).returncode == 0
+    assert is_branch(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "-d", "a b", "a..b", "a~1", "a^", "a:b", "a?", "a*", "a[b", "a\\b", "/a", "a/", "a//b", ".a", "a/.b"]
+    + ["a.lock", "a.", "@{u}", "a@{1}", "@", "HEAD", "refs/heads/a", "a\nb", "a\x7fb"],
+)
+def test_is_branch_name_that_git_refuses_or_reads_as_something_else(name: str) -> None:
+    assert not is_branch(name)
