@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import BinaryIO, Protocol
 
+from gitkit.errors import NotFound, Unsupported
+
 
 class BlobReader(Protocol):
     """A blob's bytes, in order."""
@@ -48,6 +50,16 @@ class Remote(Protocol):
         """
         ...
 
+    def mount_blob(self, digest: str, source: str) -> bool:
+        """Take the blob over from the remote ``source`` (its ``url``), without its bytes travelling through here.
+
+        True: it is there now. False: it has to be put, which does nothing where it is there already.
+
+        Raises:
+            NetworkError
+        """
+        ...
+
     def resolve(self, tag: str) -> str | None:
         """The digest that ``tag`` names, or None. Moves no manifest body."""
         ...
@@ -70,3 +82,50 @@ class Remote(Protocol):
     def tags(self) -> list[str]:
         """All tags, sorted; empty when the repository does not exist yet."""
         ...
+
+    def delete_tag(self, tag: str) -> None:
+        """Remove ``tag`` alone: its manifest, and every other tag of that, stay.
+
+        Raises:
+            NotFound: there is no such tag.
+            Unsupported: nothing can be deleted here.
+            Denied, NetworkError
+        """
+        ...
+
+
+class ReadOnly:
+    """The half of a ``Remote`` that writes, for sources that cannot. ``url`` and the half that reads are the subclass's
+    own; a source of single blobs overrides ``open_blob`` alone."""
+
+    url: str
+
+    def has_blob(self, digest: str) -> bool:
+        return False
+
+    def open_blob(self, digest: str, size: int, *, start: int = 0) -> BlobReader:
+        raise NotFound(f"{self.url} does not hold {digest}")
+
+    def resolve(self, tag: str) -> str | None:
+        return None
+
+    def get_manifest(self, reference: str) -> bytes:
+        raise NotFound(f"{self.url} has no {reference}")
+
+    def tags(self) -> list[str]:
+        return []
+
+    def put_blob(self, digest: str, size: int, open_source: Callable[[], BinaryIO]) -> None:
+        raise self._refusal()
+
+    def mount_blob(self, digest: str, source: str) -> bool:
+        raise self._refusal()
+
+    def put_manifest(self, manifest: bytes, *, tag: str | None = None) -> str:
+        raise self._refusal()
+
+    def delete_tag(self, tag: str) -> None:
+        raise self._refusal()
+
+    def _refusal(self) -> Unsupported:
+        return Unsupported(f"{self.url} can only be read")

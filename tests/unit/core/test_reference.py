@@ -207,8 +207,10 @@ def test_is_branch_name_that_git_takes(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "-d", "a b", "a..b", "a~1", "a^", "a:b", "a?", "a*", "a[b", "a\\b", "/a", "a/", "a//b", ".a", "a/.b"]
-    + ["a.lock", "a.", "@{u}", "a@{1}", "@", "HEAD", "refs/heads/a", "a\nb", "a\x7fb"],
+    [
+        *("", "-d", "a b", "a..b", "a~1", "a^", "a:b", "a?", "a*", "a[b", "a\\b", "/a", "a/", "a//b", ".a", "a/.b"),
+        *("a.lock", "a.", "@{u}", "a@{1}", "@", "HEAD", "refs/heads/a", "a\nb", "a\x7fb"),
+    ],
 )
 def test_is_branch_name_that_git_refuses_or_reads_as_something_else(name: str) -> None:
     assert not is_branch(name)
