@@ -95,6 +95,35 @@ class Context:
         """
         return self.parse_config(self._config_text(), CONFIG_FILE)
 
+    @cached_property
+    def lifecycle_config(self) -> "Config":
+        """The configuration that versions are released and moved by.
+
+        On an environment's own branch the worktree holds some version's files, its ``.gitkit.toml`` among them, which may
+        name a remote of the past: there the Git remote's main branch counts.
+        """
+        here = self.config
+        git = self.repository.git
+        branch = git.ask("symbolic-ref", "-q", "--short", "HEAD")
+        environments = here.environments.values()
+        if self.git_remote is None or branch not in [one.branch for one in environments if one.sources]:
+            return here
+        followed = [one.branch for one in environments if not one.sources]
+        for name in ("HEAD", "main", "master", *followed):
+            there = self.config_of(f"refs/remotes/{self.git_remote}/{name}")
+            if there is not None and there.environments:
+                return there
+        return here
+
+    @property
+    def lifecycle_remote(self) -> "Remote":
+        """The remote of ``lifecycle_config``, to write to.
+
+        Raises:
+            NotFound, Denied: as ``remote``.
+        """
+        return self.remote(config=self.lifecycle_config, write=True)
+
     def config_of(self, rev: str) -> "Config | None":
         """``.gitkit.toml`` of a commit, or None where it has none."""
         text = objects.read_file(self.repository.git, rev, CONFIG_FILE)

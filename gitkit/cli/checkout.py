@@ -4,7 +4,7 @@ import click
 
 from gitkit.cli.output import example, plural, say
 from gitkit.cli.progress import shown
-from gitkit.cli.shared import exclude_option, include_option, report_checkout, selected
+from gitkit.cli.shared import exclude_option, include_option, report_checkout, selected, warn_without_filter
 from gitkit.context import Context
 from gitkit.sync import checkout, pointers
 
@@ -19,6 +19,7 @@ def command(context: Context, paths: tuple[str, ...], include: tuple[str, ...], 
 
     Files that you changed are left alone.
     """
+    warn_without_filter(context)
     files = selected(pointers.in_index(context.repository.git), (*within(context, paths), *include), exclude)
     with shown() as emit:
         result = checkout.checkout(

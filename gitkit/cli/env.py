@@ -32,14 +32,16 @@ def list_(context: Context, as_json: bool) -> None:
 @command.command("show", epilog=example.format("git kit env show prod"))
 @click.argument("environment")
 @json_option
-@click.pass_obj
-def show(context: Context, environment: str, as_json: bool) -> None:
+@click.pass_context
+def show(ctx: click.Context, environment: str, as_json: bool) -> None:
     """Show what an environment runs and ran, newest first, and whether the registry agrees."""
+    context: Context = ctx.obj
+    as_json = as_json or (ctx.parent is not None and bool(ctx.parent.params.get("as_json")))
     place = lifecycle_place(context)
     settings = place.config.environment(environment)
     tips = environments.ask(place, [settings.branch]).tips
     state = environments.read(place, environment, settings, tips.get(settings.branch))
-    tagged = context.remote().resolve(environment)
+    tagged = context.remote(config=context.lifecycle_config).resolve(environment)
     if as_json:
         print_json(
             {
@@ -52,6 +54,8 @@ def show(context: Context, environment: str, as_json: bool) -> None:
         )
         return
     click.echo(f"environment {environment}\nbranch      {settings.branch}\nregistry    {tagged or '-'}")
+    if state.moved_by_hand:
+        click.echo(f"drift       somebody committed to {settings.branch} by hand: git log {settings.branch}")
     if _drift(context, state, tagged):
         current = state.current.version if state.current else "-"
         click.echo(f"drift       the registry does not run {current}: git kit promote {current} {environment}")
@@ -75,7 +79,7 @@ def lifecycle_place(context: Context) -> Place:
     return Place(
         repository=context.repository,
         git_remote=context.git_remote,
-        config=context.config,
+        config=context.lifecycle_config,
         config_of=context.config_of,
     )
 
@@ -93,6 +97,7 @@ def _list(context: Context, as_json: bool) -> None:
     for state in states:
         run, digest = state.current, _digest_of(context, state)
         version, since, by, event = (run.version, _date(run.time), run.by, run.event) if run else ("-", "-", "", "")
+        event += ", then moved by hand" if state.moved_by_hand else ""
         rows.append([state.name, version, short(digest) if digest else "-", since, by or "-", event or "-"])
     print_table(["ENVIRONMENT", "VERSION", "DIGEST", "SINCE", "BY", "EVENT"], rows)
 
@@ -120,6 +125,7 @@ def _as_json(state: State, digest: str | None) -> dict[str, Any]:
         "since": _date(run.time) if run else None,
         "by": (run.by or None) if run else None,
         "event": run.event if run else None,
+        "moved_by_hand": state.moved_by_hand,
     }
 
 

@@ -1,11 +1,14 @@
 """`git kit hook`: what Git's hooks run."""
 
+import os
+import shlex
 import sys
+from collections.abc import Sequence
 
 import click
 
 from gitkit.cli.output import example, human_size, say, show_path
-from gitkit.context import Context
+from gitkit.context import CONFIG_FILE, Context
 from gitkit.errors import KitError
 
 
@@ -24,7 +27,10 @@ def pre_push(context: Context, git_remote: str, url: str) -> None:
 
     updates = push.parse_updates(sys.stdin.buffer.read())
     git = context.repository.git
-    needs = push.needed(git, updates, remote=git_remote if git_remote != url else None)
+    name = git_remote if git_remote != url else None
+    needs = push.needed(git, updates, remote=name)
+    if push.remote_changed(git, updates, remote=name, file=CONFIG_FILE):
+        needs = push.needed(git, [push.Update(update.local_oid, None) for update in updates], remote=None)
     if not needs:
         return
     from gitkit.cli.progress import shown
@@ -53,16 +59,20 @@ def pre_commit(context: Context) -> None:
         return
     lines = [f"  {show_path(path)} is tracked, but staged as content" for path in found.content]
     lines += [f"  {show_path(path)} has {human_size(size)} and nothing tracks it" for path, size in found.large]
-    hints = ["git add --renormalize " + " ".join(show_path(path) for path in found.content)] if found.content else []
-    hints += (
-        [f"git kit track {found.pattern} && git add .gitattributes {' '.join(show_path(p) for p, _ in found.large)}"]
-        if found.large
-        else []
-    )
+    hints = []
+    if found.content:
+        hints.append(f"git add --renormalize -- {_arguments(found.content)}")
+    if found.large:
+        added = _arguments([b".gitattributes", *(path for path, _ in found.large)])
+        hints.append(f"git kit track {found.pattern} && git add --renormalize -- {added}")
     limit = human_size(context.settings.max_plain_size)
     if found.large:
         hints.append(f"or raise the limit of {limit}: git config kit.maxPlainSize SIZE")
     raise KitError("this commit would put large content into Git:\n" + "\n".join(lines), hint="\n      ".join(hints))
+
+
+def _arguments(paths: Sequence[bytes]) -> str:
+    return " ".join(shlex.quote(os.fsdecode(path)) for path in paths)
 
 
 @command.command("post-checkout")

@@ -86,6 +86,9 @@ def main(argv: list[str]) -> int:
         return done.exit_code
     except KitError as error:
         return _say(error.message, error.hint, error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
     except click.UsageError as error:
         usage = error.ctx.command.name if error.ctx is not None and error.ctx.command is not program else None
         hint = f"git kit {usage} -h" if usage else None

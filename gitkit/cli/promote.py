@@ -28,7 +28,7 @@ def command(context: Context, version: str, environment: str, reason: str | None
     """
     with shown() as emit:
         moved = promote(
-            lifecycle_place(context), context.remote(write=True), version, environment, reason=reason, emit=emit
+            lifecycle_place(context), context.lifecycle_remote, version, environment, reason=reason, emit=emit
         )
     report_move(moved, as_json)
 

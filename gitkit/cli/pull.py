@@ -5,7 +5,14 @@ import click
 from gitkit.cli.checkout import within
 from gitkit.cli.output import example, say
 from gitkit.cli.progress import shown
-from gitkit.cli.shared import exclude_option, include_option, refuse_incomplete, report_checkout, selected
+from gitkit.cli.shared import (
+    exclude_option,
+    include_option,
+    refuse_incomplete,
+    report_checkout,
+    selected,
+    warn_without_filter,
+)
 from gitkit.context import Context
 from gitkit.sync import checkout, fetch, pointers
 from gitkit.sync.pointers import PointerFile, needs_of
@@ -21,6 +28,7 @@ def command(context: Context, paths: tuple[str, ...], include: tuple[str, ...], 
 
     Moves no branch: get commits with `git pull`.
     """
+    warn_without_filter(context)
     files = selected(pointers.in_index(context.repository.git), (*within(context, paths), *include), exclude)
     if not bring(context, files):
         say("nothing to pull")

@@ -5,7 +5,9 @@ import click
 from gitkit.cli.output import example, plural, say
 from gitkit.cli.progress import shown
 from gitkit.context import Context
+from gitkit.errors import UsageError
 from gitkit.git import objects
+from gitkit.git.run import Git
 from gitkit.sync import push
 from gitkit.sync.push import Pushed
 
@@ -18,9 +20,11 @@ from gitkit.sync.push import Pushed
 def command(context: Context, revisions: tuple[str, ...], everything: bool, dry_run: bool) -> None:
     """Upload the content that REVISIONs (default: HEAD) and their history need.
 
-    Moves no ref: `git push` does, and runs this by itself through the pre-push hook.
+    Moves no ref: `git push` does, and uploads what is new by itself through the pre-push hook. This one asks the
+    remote for every file, so it also mends a remote that lost some.
     """
     git = context.repository.git
+    _refuse_remote_name(git, revisions)
     if everything:
         revisions = tuple(git.text("for-each-ref", "--format=%(refname)", "refs/heads", "refs/tags").split())
     oids = [objects.resolve(git, rev) for rev in revisions or ("HEAD",)]
@@ -34,8 +38,14 @@ def command(context: Context, revisions: tuple[str, ...], everything: bool, dry_
         return
     remote = context.remote(write=True)
     with shown() as emit:
-        result = push.push(context.store, remote, needs, transfers=context.settings.transfers, emit=emit)
+        result = push.push(context.store, remote, needs, ask_all=True, transfers=context.settings.transfers, emit=emit)
     report_push(result, remote.url)
+
+
+def _refuse_remote_name(git: Git, revisions: tuple[str, ...]) -> None:
+    if revisions and revisions[0] in (git.ask("remote") or "").split("\n"):
+        rest = " ".join(revisions[1:])
+        raise UsageError(f"{revisions[0]} is a Git remote; git kit push takes revisions", hint=f"git kit push {rest}")
 
 
 def report_push(result: Pushed, url: str) -> None:

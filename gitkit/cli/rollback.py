@@ -26,6 +26,6 @@ def command(context: Context, environment: str, version: str | None, reason: str
     """
     with shown() as emit:
         moved = rollback(
-            lifecycle_place(context), context.remote(write=True), environment, to=version, reason=reason, emit=emit
+            lifecycle_place(context), context.lifecycle_remote, environment, to=version, reason=reason, emit=emit
         )
     report_move(moved, as_json)

@@ -2,7 +2,8 @@
 
 import click
 
-from gitkit.cli.output import plural, show_path
+from gitkit.cli.output import plural, say, show_path
+from gitkit.context import Context
 from gitkit.errors import KitError, NotFound, PartlyDone
 from gitkit.sync import fetch as fetching
 from gitkit.sync.checkout import CheckedOut
@@ -15,8 +16,18 @@ include_option = click.option("-I", "--include", multiple=True, metavar="PATTERN
 exclude_option = click.option("-X", "--exclude", multiple=True, metavar="PATTERN", help="No files that match.")
 
 
+def warn_without_filter(context: Context) -> None:
+    """Tell that Git would store large files as content here, where nobody ran `git kit install`."""
+    if context.git.ask("config", "filter.kit.process") is None:
+        say("warning: Git does not run git kit here: what you add would go into Git itself\nhint: git kit install\n")
+
+
 def selected(files: list[PointerFile], include: tuple[str, ...], exclude: tuple[str, ...]) -> list[PointerFile]:
-    """Files whose path matches a pattern of ``include`` (all, when empty) and none of ``exclude``."""
+    """Files whose path matches a pattern of ``include`` (all, when empty) and none of ``exclude``.
+
+    Raises:
+        NotFound: a pattern of ``include`` matches no large file.
+    """
     import fnmatch
     import os
 
@@ -26,6 +37,9 @@ def selected(files: list[PointerFile], include: tuple[str, ...], exclude: tuple[
             fnmatch.fnmatchcase(name, pattern) or name.startswith(f"{pattern.rstrip('/')}/") for pattern in patterns
         )
 
+    for pattern in include:
+        if not any(matches(file.path, (pattern,)) for file in files):
+            raise NotFound(f"no large file matches {show_path(pattern)}", hint="list them: git kit ls-files")
     return [file for file in files if (not include or matches(file.path, include)) and not matches(file.path, exclude)]
 
 
@@ -59,6 +73,6 @@ def _partly(what: str, failed: list[fetching.Failure]) -> KitError:
     lines = "\n".join(f"  {show_path(item.need.path)}: {item.error.message}" for item in failed[:_SHOWN])
     more = f"\n  and {len(failed) - _SHOWN} more" if len(failed) > _SHOWN else ""
     hint = next(
-        (item.error.hint for item in failed if item.error.hint), "run the command again, or push the content first"
+        (item.error.hint for item in failed if item.error.hint), "from a clone that has the content: git kit push --all"
     )
     return PartlyDone(f"{what}:\n{lines}{more}", hint=hint)

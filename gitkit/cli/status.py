@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from gitkit.cli.output import example, human_size, json_option, plural, print_json, show_path
+from gitkit.cli.shared import warn_without_filter
 from gitkit.context import Context
 from gitkit.sync.status import Status, status
 
@@ -15,6 +16,7 @@ from gitkit.sync.status import Status, status
 @click.pass_obj
 def command(context: Context, as_json: bool) -> None:
     """Show large files that are staged, changed, without content, or not pushed. Needs no network."""
+    warn_without_filter(context)
     result = status(context.repository, context.store, remote=context.git_remote)
     if as_json:
         print_json(_as_json(result))

@@ -75,8 +75,7 @@ def print_changed(changed: "Changed", done: str) -> None:
 
 def git_add(changed: "Changed") -> str:
     """The command that stages what changed."""
-    patterns = [shlex.quote(pattern.lstrip("/")) for pattern in changed.done + changed.kept if changed.touched]
-    return " ".join(["git add .gitattributes", *patterns])
+    return " ".join(["git add -- .gitattributes", *(shlex.quote(os.fsdecode(path)) for path in changed.touched)])
 
 
 def _list(context: Context, as_json: bool) -> None:

@@ -51,6 +51,13 @@ def resembles(data: bytes) -> bool:
     return parse(data) is None and head.startswith((b"version git-kit/", b"version https://git-lfs.github.com/spec/"))
 
 
+def has_conflict(data: bytes) -> bool:
+    """Whether ``data`` is a pointer into which a merge wrote conflict markers: never content that somebody meant."""
+    lines = data.splitlines()
+    marked = [any(line.startswith(mark) for line in lines) for mark in (b"<<<<<<< ", b"=======", b">>>>>>> ")]
+    return all(marked) and any(line + b"\n" in (VERSION_LINE, _LFS_VERSION_LINE) for line in lines)
+
+
 def _parse_own(data: bytes) -> Pointer | None:
     fields = _fields(data[len(VERSION_LINE) :])
     if fields is None or [key for key, _ in fields[:2]] != ["oid", "size"]:

@@ -59,18 +59,27 @@ def parse_remote(text: str) -> RemoteUrl:
         return LayoutUrl(path)
     scheme, separator, rest = text.partition("://")
     if not separator or scheme not in ("oci", "oci+http"):
-        raise UsageError(f'"{redacted(text)}" is not a remote', hint=_FORMS)
+        hint = f"for a registry: oci://{redacted(rest)}" if scheme in ("docker", "http", "https") else _FORMS
+        raise UsageError(f'"{redacted(text)}" is not a remote', hint=hint)
     host, slash, repository = rest.partition("/")
     if redacted(text) != text:
         raise UsageError("a remote's URL holds no user or password", hint="use: git kit login HOST")
     if not _is_host(host) or not slash or not _REPOSITORY.fullmatch(repository) or len(repository) > 255:
-        raise UsageError(f'"{redacted(text)}" is not a remote', hint=_FORMS)
+        raise UsageError(f'"{redacted(text)}" is not a remote', hint=_remote_hint(repository))
     return RegistryUrl(host, repository, "http" if scheme == "oci+http" or is_loopback(host) else "https")
 
 
 def _is_host(text: str) -> bool:
     found = _HOST.fullmatch(text)
     return found is not None and (found["port"] is None or 0 < int(found["port"]) < 65536)
+
+
+def _remote_hint(repository: str) -> str:
+    if repository != repository.lower() and _REPOSITORY.fullmatch(repository.lower()):
+        return "a repository's name is in lower case"
+    if ":" in repository or "@" in repository:
+        return "a remote has no tag and no digest: git kit names its kits itself"
+    return _FORMS
 
 
 def is_loopback(host: str) -> bool:

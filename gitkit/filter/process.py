@@ -40,6 +40,7 @@ class Session:
         self._announced: set[bytes] = set()
         self._missing: list[tuple[bytes, KitError | None]] = []
         self._not_pointers: list[bytes] = []
+        self._conflicts: list[bytes] = []
 
     def answer_one(self) -> bool:
         """Read and answer one request; False when Git has no more."""
@@ -144,7 +145,7 @@ class Session:
         from gitkit.filter.clean import Prefixed
 
         if head:
-            self._not_pointers.append(path)
+            (self._conflicts if pointers.has_conflict(head) else self._not_pointers).append(path)
         rest = Prefixed(head, content)
         with tempfile.SpooledTemporaryFile(max_size=4 << 20) as spool:
             block = memoryview(bytearray(1 << 20))
@@ -189,11 +190,18 @@ class Session:
             reasons = {error.message for _, error in self._missing if error is not None}
             because = f" ({reasons.pop()})" if len(reasons) == 1 else ""
             _tell(f"git kit: {_count(self._missing)} still pointers, without content{because}:")
-            _list(sorted(path for path, _ in self._missing))  # delayed files come in any order
+            ordered = sorted(self._missing, key=lambda item: item[0])  # delayed files come in any order
+            _list([_reasoned(path, None if because else error) for path, error in ordered])
             _tell("hint: git kit pull")
+        if self._conflicts:
+            from gitkit.filter.clean import CONFLICT_HINT
+
+            _tell("git kit: two versions of a large file were merged as text, which cannot work:")
+            _list([show_path(path) for path in self._conflicts])
+            _tell(f"hint: {CONFLICT_HINT}")
         if self._not_pointers:
             _tell(f"git kit: {_count(self._not_pointers)} tracked, but stored in Git as content:")
-            _list(self._not_pointers)
+            _list([show_path(path) for path in self._not_pointers])
             _tell("hint: git add --renormalize . && git commit")
 
 
@@ -201,11 +209,15 @@ def _count(items: list[object] | list[bytes] | list[tuple[bytes, KitError | None
     return "1 file is" if len(items) == 1 else f"{len(items)} files are"
 
 
-def _list(paths: list[bytes]) -> None:
-    for path in paths[:_SHOWN]:
-        _tell(f"  {show_path(path)}")
-    if len(paths) > _SHOWN:
-        _tell(f"  and {len(paths) - _SHOWN} more")
+def _reasoned(path: bytes, error: KitError | None) -> str:
+    return f"{show_path(path)}: {error.message}" if error is not None else show_path(path)
+
+
+def _list(lines: list[str]) -> None:
+    for line in lines[:_SHOWN]:
+        _tell(f"  {line}")
+    if len(lines) > _SHOWN:
+        _tell(f"  and {len(lines) - _SHOWN} more")
 
 
 def _tell(text: str) -> None:

@@ -23,6 +23,8 @@ from gitkit.store.layout import ImageLayout
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from gitkit.sync.parallel import Threads
+
 
 class Surroundings(NamedTuple):
     """What the filter needs of the clone. ``open_remote`` takes the tree that is being checked out, if known.
@@ -46,7 +48,7 @@ class Downloads:
         self._remote: Remote | None = None
         self._broken: KitError | None = None
         self._lock = threading.Lock()
-        self._pool: object = None
+        self._threads: Threads | None = None
         self._futures: dict[str, Future[KitError | None]] = {}
 
     def fetch(self, pointer: Pointer, treeish: str | None) -> KitError | None:
@@ -63,14 +65,12 @@ class Downloads:
 
     def start(self, pointer: Pointer, treeish: str | None) -> "Future[KitError | None]":
         """Download in a thread; the same download for the same digest."""
-        from concurrent.futures import ThreadPoolExecutor
+        from gitkit.sync.parallel import Threads
 
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._around.transfers)
+        if self._threads is None:
+            self._threads = Threads(self._around.transfers)
         if pointer.digest not in self._futures:
-            pool = self._pool
-            assert isinstance(pool, ThreadPoolExecutor)  # noqa: S101  narrows the lazily imported type
-            self._futures[pointer.digest] = pool.submit(self.fetch, pointer, treeish)
+            self._futures[pointer.digest] = self._threads.submit(lambda: self.fetch(pointer, treeish))
         return self._futures[pointer.digest]
 
     def _download(self, pointer: Pointer, treeish: str | None) -> None:

@@ -12,13 +12,17 @@ from gitkit.git.run import Git, GitError
 Scope = Literal["global", "local", "worktree", "system"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
-SECTION = "filter.kit"
+SECTIONS = ("filter.kit", "merge.kit")
 VALUES = {
-    f"{SECTION}.clean": "git-kit clean -- %f",
-    f"{SECTION}.smudge": "git-kit smudge -- %f",
-    f"{SECTION}.process": "git-kit filter-process",
-    f"{SECTION}.required": "true",
+    "filter.kit.clean": "git-kit clean -- %f",
+    "filter.kit.smudge": "git-kit smudge -- %f",
+    "filter.kit.process": "git-kit filter-process",
+    "filter.kit.required": "true",
+    # Two pointers cannot be merged as text: our side stays in the worktree and the path is a conflict, as for a binary.
+    "merge.kit.name": "large files are not merged: choose a side",
+    "merge.kit.driver": "exit 1",
 }
+_KEYS = r"^(filter|merge)\.kit\."
 
 
 class Setting(NamedTuple):
@@ -32,7 +36,7 @@ class Setting(NamedTuple):
 
 def read(git: Git) -> list[Setting]:
     """Every ``filter.kit`` setting that Git sees here, in its order: the last one of a key wins."""
-    args = ["config", "--null", "--show-scope", "--show-origin", "--get-regexp", r"^filter\.kit\."]
+    args = ["config", "--null", "--show-scope", "--show-origin", "--get-regexp", _KEYS]
     fields = (git.ask(*args) or "").split("\0")
     found = []
     for scope, origin, setting in zip(fields[0::3], fields[1::3], fields[2::3], strict=False):
@@ -76,14 +80,15 @@ def uninstall(git: Git, scope: Scope) -> bool:
         UsageError, Denied, Locked: as ``install``.
     """
     _check(git, scope)
-    if not _in_scope(git, scope):
-        return False
-    _write(git, scope, "--remove-section", SECTION)
-    return True
+    present = {setting.key.rpartition(".")[0] for setting in _in_scope(git, scope)}
+    for section in SECTIONS:
+        if section in present:
+            _write(git, scope, "--remove-section", section)
+    return bool(present)
 
 
 def _in_scope(git: Git, scope: Scope) -> list[Setting]:
-    out = git.ask("config", f"--{scope}", "--null", "--get-regexp", r"^filter\.kit\.") or ""
+    out = git.ask("config", f"--{scope}", "--null", "--get-regexp", _KEYS) or ""
     found = []
     for record in out.split("\0")[:-1]:
         key, newline, value = record.partition("\n")

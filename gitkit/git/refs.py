@@ -13,6 +13,8 @@ _UNREACHABLE = (
     "does not appear to be a git repository",
 )
 
+_OVERTAKEN = ("[rejected]", "updates were rejected", "non-fast-forward", "cannot lock ref", "failed to update ref")
+
 
 def branch_oid(git: Git, branch: str) -> str | None:
     """The commit of a local branch."""
@@ -45,8 +47,10 @@ def fetch_branches(
     return found, there.get(f"refs/tags/{tag}")
 
 
-def push_branch(git: Git, remote: str, oid: str, branch: str, *, tag: str | None = None) -> None:
+def push_branch(git: Git, remote: str, oid: str | None, branch: str, *, tag: str | None = None) -> None:
     """Move a branch of the Git remote forward to ``oid``, or create it, and bring ``tag`` along: both, or none.
+
+    Without ``oid`` the branch stays.
 
     Raises:
         Conflict: the branch is not where ``oid`` continues it: somebody was faster.
@@ -54,8 +58,9 @@ def push_branch(git: Git, remote: str, oid: str, branch: str, *, tag: str | None
         NetworkError
     """
     try:
-        tags = [f"refs/tags/{tag}:refs/tags/{tag}"] if tag else []
-        git.run("push", "--porcelain", "--atomic", remote, f"{oid}:refs/heads/{branch}", *tags)
+        specs = [f"{oid}:refs/heads/{branch}"] if oid else []
+        specs += [f"refs/tags/{tag}:refs/tags/{tag}"] if tag else []
+        git.run("push", "--atomic", remote, *specs)
     except GitError as error:
         raise _translated(error, remote, branch) from error
 
@@ -87,10 +92,11 @@ def checked_out(git: Git) -> dict[str, str]:
 
 def _translated(error: GitError, remote: str, branch: str = "") -> Exception:
     said = error.stderr
-    if "remote rejected" in said or "pre-receive hook declined" in said or "denied" in said.lower():
-        return Denied(f"{remote} refuses to move {branch}:\n{said}", hint="ask who administers it")
-    if "[rejected]" in said or "fetch first" in said or "non-fast-forward" in said or "cannot lock ref" in said:
+    lower = said.lower()
+    if any(word in lower for word in _OVERTAKEN):
         return Conflict(f"{branch} was moved on {remote} by somebody else")
-    if any(word in said.lower() for word in _UNREACHABLE):
+    if "remote rejected" in lower or "hook declined" in lower or "denied" in lower:
+        return Denied(f"{remote} refuses to move {branch}:\n{said}", hint="ask who administers it")
+    if any(word in lower for word in _UNREACHABLE):
         return NetworkError(f"cannot reach the Git remote {remote}: {said.splitlines()[0]}", hint="git remote -v")
     return error

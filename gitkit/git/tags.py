@@ -1,6 +1,7 @@
 """Release tags: which Git tags are versions, and what they point to."""
 
 import fnmatch
+import re
 from typing import NamedTuple
 
 from gitkit.core.reference import is_tag
@@ -29,7 +30,19 @@ def release_tags(git: Git, pattern: str) -> list[Tag]:
         oid, kind, time, by = fields_of[4:] if fields_of[1] == "tag" else fields_of[:4]
         if kind == "commit" and fnmatch.fnmatchcase(name, pattern):
             tags.append(Tag(name, oid, int(time), by))
-    return sorted(tags, key=lambda tag: (tag.time, tag.name))
+    return sorted(tags, key=lambda tag: (tag.time, _precedence(tag.name)))
+
+
+def _precedence(name: str) -> tuple[object, ...]:
+    """Order of versions on commits of the same second: by numbers, and ``v1-rc1`` before ``v1`` (semver.org, 11)."""
+    version, dash, candidate = name.partition("-")
+
+    def parts(text: str) -> tuple[tuple[int, int, str], ...]:
+        return tuple(
+            (0, int(word), "") if word.isdigit() else (1, 0, word) for word in re.findall(r"[0-9]+|[^0-9]+", text)
+        )
+
+    return parts(version), not dash, parts(candidate), name
 
 
 def release_commit(git: Git, name: str, pattern: str) -> str:
@@ -42,9 +55,7 @@ def release_commit(git: Git, name: str, pattern: str) -> str:
     oid = git.ask("rev-parse", "-q", "--verify", "--end-of-options", f"refs/tags/{name}^{{commit}}")
     if oid is None:
         if git.ask("rev-parse", "-q", "--verify", "--end-of-options", f"{name}^{{commit}}") is not None:
-            raise Unsupported(
-                f'"{name}" is not a tag', hint=f"make one: git tag -a VERSION {name}; or build it without: --rev {name}"
-            )
+            raise Unsupported(f'"{name}" is not a tag', hint=f"make one: git tag -a VERSION {name}")
         raise NotFound(f'there is no tag "{name}"', hint=f"list the versions: git tag -l '{pattern}'")
     if not fnmatch.fnmatchcase(name, pattern):
         raise Unsupported(

@@ -47,12 +47,18 @@ class Run(NamedTuple):
 
 
 class State(NamedTuple):
-    """``tip`` is None where the branch does not exist; ``runs`` is newest first."""
+    """``tip`` is None where there is no such branch; ``runs`` is newest first. Only git kit writes a ``managed`` one."""
 
     name: str
     branch: str
     tip: str | None
     runs: list[Run]
+    managed: bool = True
+
+    @property
+    def moved_by_hand(self) -> bool:
+        """Whether somebody committed to a branch that only git kit writes."""
+        return self.managed and self.tip is not None and bool(self.runs) and self.runs[0].at != self.tip
 
     @property
     def current(self) -> Run | None:
@@ -89,7 +95,7 @@ class State(NamedTuple):
                     return run
             raise NotFound(
                 f"nothing ran in {self.name} before {current.version} was promoted",
-                hint=f"to go elsewhere: git kit rollback {self.name} --to VERSION",
+                hint=f"what ran there: git kit env show {self.name}",
             )
         raise NotFound(f"nothing runs in {self.name} yet", hint=f"git kit promote VERSION {self.name}")
 
@@ -97,12 +103,12 @@ class State(NamedTuple):
 def read(place: Place, name: str, environment: "Environment", tip: str | None) -> State:
     """The state of an environment whose branch is at ``tip``."""
     if tip is None:
-        return State(name, environment.branch, None, [])
+        return State(name, environment.branch, None, [], bool(environment.sources))
     git = place.repository.git
     runs = [run for commit in objects.history(git, tip) if (run := _recorded(commit, name)) is not None]
     if not environment.sources:
         runs = _with_releases(place, tip, runs)
-    return State(name, environment.branch, tip, runs)
+    return State(name, environment.branch, tip, runs, bool(environment.sources))
 
 
 def known_tip(place: Place, branch: str) -> str | None:

@@ -16,6 +16,7 @@ from gitkit.git.run import GitError
 from gitkit.lifecycle import environments
 from gitkit.lifecycle.environments import DIGEST, ENV, EVENT, REASON, VERSION, Place, State
 from gitkit.modelkit.build import Kit
+from gitkit.sync.parallel import each
 
 
 class Moved(NamedTuple):
@@ -43,21 +44,46 @@ def write_commit(place: Place, state: State, kit: Kit, *, event: str, reason: st
     )
 
 
-def publish(place: Place, state: State, commit: str, *, tag: str | None = None) -> None:
+def publish(place: Place, state: State, commit: str | None, *, tag: str | None = None) -> None:
     """Move the environment's branch to ``commit``, which continues it; ``tag`` goes to the Git remote along with it.
 
+    Without ``commit`` only the tag goes.
+
     Raises:
-        Conflict: somebody else moved it first; the message names who, and to what.
+        Conflict: somebody else moved it first; the message names who, and to what. Without a Git remote also: the
+            branch is checked out with changes that would be lost.
     """
     git = place.repository.git
     if place.git_remote is None:
-        if state.branch not in refs.checked_out(git):
-            refs.move_local(git, state.branch, commit, state.tip)
+        if commit is not None:
+            _publish_here(place, state, commit)
         return
     try:
         refs.push_branch(git, place.git_remote, commit, state.branch, tag=tag)
     except Conflict as error:
         raise _lost_race(place, state) from error
+
+
+def _publish_here(place: Place, state: State, commit: str) -> None:
+    """Without a Git remote the local branch is the truth: it moves together with its worktree, or not at all."""
+    git = place.repository.git
+    folder = refs.checked_out(git).get(state.branch)
+    if folder is None:
+        refs.move_local(git, state.branch, commit, state.tip)
+    elif (reason := _fast_forward(place, folder, commit)) is not None:
+        raise Conflict(
+            f"{state.branch} is checked out in {folder}, which cannot follow: {reason}",
+            hint="commit or stash the changes there, then run the command again",
+        )
+
+
+def _fast_forward(place: Place, folder: str, commit: str) -> str | None:
+    """Bring a worktree and its branch to ``commit``; why that is not possible, or None when it is done."""
+    try:
+        place.repository.git.elsewhere(folder).run("merge", "--ff-only", "-q", commit)
+    except GitError as error:
+        return error.stderr.splitlines()[0] if error.stderr else "git merge refused"
+    return None
 
 
 def _lost_race(place: Place, state: State) -> Conflict:
@@ -97,11 +123,8 @@ def follow(place: Place, branch: str, commit: str, emit: Sink) -> None:
         if local is not None and local != commit and refs.is_ancestor(git, local, commit):
             refs.move_local(git, branch, commit, local)
         return
-    try:
-        git.elsewhere(folder).run("merge", "--ff-only", "-q", commit)
-    except GitError as error:
-        first = error.stderr.splitlines()[0] if error.stderr else "git merge refused"
-        emit(Warned(f"the worktree {folder} stays as it is: {first}"))
+    if (reason := _fast_forward(place, folder, commit)) is not None:
+        emit(Warned(f"the worktree {folder} stays as it is: {reason}"))
 
 
 def require_released(remote: Remote, kit: Kit) -> None:
@@ -127,8 +150,5 @@ def require_released(remote: Remote, kit: Kit) -> None:
 
 def missing_content(remote: Remote, kit: Kit) -> Sequence[str]:
     """Paths of the kit whose content the remote does not hold."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(8) as pool:
-        there = list(pool.map(lambda layer: remote.has_blob(layer.digest), kit.layers))
+    there = each(lambda layer: remote.has_blob(layer.digest), kit.layers, limit=8)
     return [layer.path for layer, present in zip(kit.layers, there, strict=True) if not present]

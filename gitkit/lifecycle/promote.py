@@ -44,8 +44,9 @@ def promote(
     gates.require(gates.evaluate(environment, kit, _EVALUATORS), name)
     before = state.current.version if state.current else None
     commit = _next_commit(place, state, environment, kit, reason)
-    if commit is not None:
-        move.publish(place, state, commit, tag=version if fresh.tag is None else None)
+    tag = version if fresh.tag is None else None
+    if commit is not None or (tag is not None and place.git_remote is not None):
+        move.publish(place, state, commit, tag=tag)
     move.follow(place, environment.branch, commit or state.tip or kit.commit, emit)
     return Moved(name, kit, before, commit, move.retag(remote, name, kit))
 
@@ -87,7 +88,7 @@ def _next_commit(place: Place, state: State, environment: "Environment", kit: Ki
     """Where the branch goes; None where it is there already."""
     git = place.repository.git
     if not environment.sources:
-        return _fast_forward(place, state, kit)
+        return _fast_forward(place, state, kit, reason)
     refuse_foreign_commits(place, state)
     current = state.current
     if current is not None and current.version == kit.version and current.digest == kit.digest:
@@ -97,20 +98,25 @@ def _next_commit(place: Place, state: State, environment: "Environment", kit: Ki
     return move.write_commit(place, state, kit, event="promote", reason=reason)
 
 
-def _fast_forward(place: Place, state: State, kit: Kit) -> str | None:
+def _fast_forward(place: Place, state: State, kit: Kit, reason: str | None) -> str | None:
     git = place.repository.git
     current = state.current
-    if state.tip is None or refs.is_ancestor(git, state.tip, kit.commit):
-        return kit.commit if state.tip != kit.commit else None
+    if state.tip is None or (state.tip != kit.commit and refs.is_ancestor(git, state.tip, kit.commit)):
+        return kit.commit
+    if current is not None and current.at == state.tip and current.event != "commit":
+        # The tip is a rollback (or what came after one): only a commit of ours leads from there to another version.
+        return (
+            None
+            if current.version == kit.version
+            else move.write_commit(place, state, kit, event="promote", reason=reason)
+        )
     if refs.is_ancestor(git, kit.commit, state.tip):
         if current is None or current.version == kit.version:
             return None
-        if current.event == "commit":
-            raise Conflict(
-                f"{state.name} follows {state.branch}, which is at {current.version} already",
-                hint=f"to go back: git kit rollback {state.name} --to {kit.version}",
-            )
-        return move.write_commit(place, state, kit, event="promote", reason=None)
+        raise Conflict(
+            f"{state.name} follows {state.branch}, which is at {current.version} already",
+            hint=f"to go back: git kit rollback {state.name} --to {kit.version}",
+        )
     raise Conflict(
         f"{state.branch} and {kit.version} have diverged: {state.name} follows its branch",
         hint=f"merge {kit.version} into {state.branch} and push it",
@@ -123,7 +129,7 @@ def refuse_foreign_commits(place: Place, state: State) -> None:
     Raises:
         Conflict: somebody committed to it after git kit did.
     """
-    if state.tip is None or not state.runs or state.runs[0].at == state.tip:
+    if not state.moved_by_hand or state.tip is None:
         return
     commit = objects.read_commit(place.repository.git, state.tip)
     subject = commit.message.splitlines()[0] if commit.message else ""

@@ -127,7 +127,8 @@ def _remote(place: Place) -> list[Finding]:
         return []  # a finding already
     remote = place.open_remote()
     count = len(remote.tags())
-    return [Finding("remote", True, f"{remote.url} answers, {count} {'tag' if count == 1 else 'tags'}")]
+    findings = [Finding("remote", True, f"{remote.url} answers, {count} {'tag' if count == 1 else 'tags'}")]
+    return [*findings, *doctor_files.pushed(place, remote)]
 
 
 def _store(place: Place) -> list[Finding]:

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from gitkit.core.paths import show_path
 from gitkit.core.pointer import parse
+from gitkit.core.remote import Remote
 from gitkit.errors import KitError
 from gitkit.git import objects
 from gitkit.setup.finding import Finding, Place
 from gitkit.setup.kitfile import check_kitfile, find_kitfile
 from gitkit.sync.checkout import still_pointers
-from gitkit.sync.pointers import content_in_index, in_index
+from gitkit.sync.parallel import each
+from gitkit.sync.pointers import content_in_index, in_index, in_tree, needs_of
 
 _NAMED = 5
 _SEARCHED = 100
@@ -69,6 +71,21 @@ def content(place: Place) -> list[Finding]:
         text = f"{_names(missing)}: a pointer here, and the content is not in the store"
         findings.append(Finding("content", False, text, "git kit pull"))
     return findings or [Finding("content", True, "all here")]
+
+
+def pushed(place: Place, remote: Remote) -> list[Finding]:
+    """Whether the remote holds what the pushed commit of this branch names: a push without the hook leaves it out."""
+    git = place.repository.git
+    upstream = git.ask("rev-parse", "-q", "--verify", "@{push}^{commit}")
+    if upstream is None:
+        return []
+    needs = needs_of(in_tree(git, upstream))
+    there = each(lambda need: remote.has_blob(need.digest), needs, limit=8)
+    lost = [need.path for need, present in zip(needs, there, strict=True) if not present]
+    if not lost:
+        return []
+    text = f"{_names(lost)}: pushed, but {remote.url} does not hold the content"
+    return [Finding("remote", False, text, "git kit push --all")]
 
 
 def _names(paths: Sequence[bytes]) -> str:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from gitkit.core.digest import PREFIX
+from gitkit.errors import KitError
 
 BLOCK = 1 << 20
 _BLOCKS_IN_FLIGHT = 4
@@ -28,20 +29,23 @@ class Source(Protocol):
 def copy_hashed(source: Source, fd: int | None, *, hasher: "hashlib._Hash | None" = None) -> tuple[str, int]:
     """Write all of ``source`` to ``fd`` (only hash it when None); returns the digest and the number of bytes.
 
+    Where the source raises a ``KitError``, what it gave before is written: a download that breaks is continued there.
     ``hasher`` may already hold the bytes that precede the source (a resumed download).
     """
     hasher = hashlib.sha256() if hasher is None else hasher
+    blocks = _Blocks(source)
     block = bytearray(BLOCK)
-    count = _fill(source, memoryview(block))
+    count = blocks.fill(memoryview(block))
     if count < BLOCK:
         hasher.update(memoryview(block)[:count])
         if fd is not None:
             write_all(fd, memoryview(block)[:count])
+        blocks.end()
         return PREFIX + hasher.hexdigest(), count
-    return _copy_threaded(source, fd, hasher, block)
+    return _copy_threaded(blocks, fd, hasher, block)
 
 
-def _copy_threaded(source: Source, fd: int | None, hasher: "hashlib._Hash", first: bytearray) -> tuple[str, int]:
+def _copy_threaded(blocks: "_Blocks", fd: int | None, hasher: "hashlib._Hash", first: bytearray) -> tuple[str, int]:
     free: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
     full: queue.SimpleQueue[tuple[bytearray, int] | None] = queue.SimpleQueue()
     for _ in range(_BLOCKS_IN_FLIGHT - 1):
@@ -67,7 +71,8 @@ def _copy_threaded(source: Source, fd: int | None, hasher: "hashlib._Hash", firs
             if size % (_BLOCKS_PER_FLUSH * BLOCK) == 0:
                 flusher.flush()
             block = free.get()
-            count = _fill(source, memoryview(block))
+            count = blocks.fill(memoryview(block))
+        blocks.end()
     finally:
         full.put(None)
         thread.join()
@@ -105,14 +110,30 @@ class _Flusher:
                 os.fdatasync(fd)
 
 
-def _fill(source: Source, view: memoryview) -> int:
-    filled = 0
-    while filled < len(view):
-        count = source.readinto(view[filled:])
-        if not count:
-            break
-        filled += count
-    return filled
+class _Blocks:
+    """Fills blocks from a source. An error of the source waits until what came before it has been handed out."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._error: KitError | None = None
+
+    def fill(self, view: memoryview) -> int:
+        filled = 0
+        while filled < len(view) and self._error is None:
+            try:
+                count = self._source.readinto(view[filled:])
+            except KitError as error:
+                self._error = error
+                break
+            if not count:
+                break
+            filled += count
+        return filled
+
+    def end(self) -> None:
+        """Raise what the source raised."""
+        if self._error is not None:
+            raise self._error
 
 
 def write_all(fd: int, view: memoryview) -> None:

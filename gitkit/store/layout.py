@@ -20,14 +20,12 @@ from contextlib import closing, contextmanager, suppress
 from typing import Any, BinaryIO, NamedTuple
 
 from gitkit.core.digest import digest_of, is_digest
-from gitkit.core.oci import MANIFEST, REF_NAME, parse_document, to_json
+from gitkit.core.oci import to_json
 from gitkit.core.remote import BlobReader
-from gitkit.errors import Corrupt, Denied, InvalidFile, KitError, NotFound
+from gitkit.errors import Corrupt, Denied, KitError, NotFound
+from gitkit.store.index import LAYOUT, NO_TAGS, digests_of, entry_of, is_listed, parse_index, replaces, tag_of, tags_of
 from gitkit.store.ingest import Source, copy_hashed, write_all
 from gitkit.store.lock import locked
-
-_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
-_NO_TAGS: dict[str, Any] = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": []}
 
 
 class ImageLayout:
@@ -116,6 +114,10 @@ class ImageLayout:
             self._check(digest, size, *copy_hashed(source, draft.fd))  # type: ignore[arg-type]
             self._publish(draft, digest)
 
+    def mount_blob(self, digest: str, source: str) -> bool:
+        """Only what is here already: a folder takes nothing over by itself."""
+        return self.has_blob(digest)
+
     def receive(self, digest: str, size: int, open_source: Callable[[int], BlobReader]) -> None:
         """Download a blob: ``open_source(offset)`` gives its bytes from there on.
 
@@ -177,45 +179,46 @@ class ImageLayout:
         return data
 
     def put_manifest(self, manifest: bytes, *, tag: str | None = None) -> str:
-        document = parse_document(manifest, "the manifest")
+        entry = entry_of(manifest, tag)
         digest = self.add_bytes(manifest)
-        entry: dict[str, Any] = {
-            "mediaType": document.get("mediaType", MANIFEST),
-            "digest": digest,
-            "size": len(manifest),
-        }
-        if document.get("artifactType"):
-            entry["artifactType"] = document["artifactType"]
-        if tag is not None:
-            entry["annotations"] = {REF_NAME: tag}
         with self._errors("write"):
             self._prepare()
             with locked(os.path.join(self.path, "lock")):
                 index = self._read_index()
-                if not _is_listed(entry, index["manifests"]):
-                    kept = [other for other in index["manifests"] if not _replaces(entry, other)]
+                if not is_listed(entry, index["manifests"]):
+                    kept = [other for other in index["manifests"] if not replaces(entry, other)]
                     self._write_index({**index, "manifests": [*kept, entry]})
         return digest
+
+    def delete_tag(self, tag: str) -> None:
+        if self.resolve(tag) is None:
+            raise NotFound(f"{self.url} has no tag {tag}")
+        with self._errors("write"):
+            self._prepare()
+            with locked(os.path.join(self.path, "lock")):
+                index = self._read_index()
+                kept = [entry for entry in index["manifests"] if tag_of(entry) != tag]
+                self._write_index({**index, "manifests": kept})
 
     def tags(self) -> list[str]:
         return sorted(self._tags())
 
+    def digests(self) -> list[str]:
+        """What ``index.json`` lists, tagged or not, each once."""
+        return digests_of(self._read_index())
+
     def _tags(self) -> dict[str, str]:
-        return {name: entry["digest"] for entry in self._read_index()["manifests"] if (name := _tag(entry)) is not None}
+        return tags_of(self._read_index())
 
     def _read_index(self) -> dict[str, Any]:
         try:
             with open(os.path.join(self.path, "index.json"), "rb") as file:
                 data = file.read()
         except FileNotFoundError:
-            return _NO_TAGS
+            return NO_TAGS
         except OSError as error:
             raise _storage_error(error, self.path, "read") from error
-        index = parse_document(data, f"{self.url} index.json")
-        manifests = index.get("manifests")
-        if not isinstance(manifests, list) or not all(_is_entry(entry) for entry in manifests):
-            raise InvalidFile(f"{self.url} index.json is not an image index")
-        return index
+        return parse_index(data, f"{self.url} index.json")
 
     def _write_index(self, index: dict[str, Any]) -> None:
         self._replace("index.json", to_json(index))
@@ -230,9 +233,9 @@ class ImageLayout:
         if not os.path.exists(os.path.join(self.path, "index.json")):
             with locked(os.path.join(self.path, "lock")):
                 if not os.path.exists(os.path.join(self.path, "index.json")):
-                    self._replace("index.json", to_json(_NO_TAGS))
+                    self._replace("index.json", to_json(NO_TAGS))
         if not self.exists():
-            self._replace("oci-layout", _LAYOUT)
+            self._replace("oci-layout", LAYOUT)
         self._ready = True
 
     @contextmanager
@@ -360,29 +363,6 @@ def _sync_folder(path: str) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
-
-
-def _tag(entry: dict[str, Any]) -> str | None:
-    annotations = entry.get("annotations")
-    name = annotations.get(REF_NAME) if isinstance(annotations, dict) else None
-    return name if isinstance(name, str) else None
-
-
-def _is_entry(entry: object) -> bool:
-    return isinstance(entry, dict) and isinstance(entry.get("digest"), str) and is_digest(entry["digest"])
-
-
-def _is_listed(entry: dict[str, Any], manifests: list[dict[str, Any]]) -> bool:
-    if _tag(entry) is None:
-        return any(other["digest"] == entry["digest"] for other in manifests)
-    return entry in manifests
-
-
-def _replaces(entry: dict[str, Any], other: dict[str, Any]) -> bool:
-    """A tag names one manifest; a manifest without a tag needs no entry beside a tagged one."""
-    if _tag(other) is None:
-        return bool(other["digest"] == entry["digest"])
-    return _tag(other) == _tag(entry)
 
 
 def _storage_error(error: OSError, path: str, doing: str) -> KitError:

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from gitkit.core.events import Advanced, Finished, Sink, Started, ignore
 from gitkit.core.remote import BlobReader, Remote
-from gitkit.errors import Denied, KitError, NetworkError
+from gitkit.errors import Corrupt, Denied, KitError, NetworkError
 from gitkit.store.layout import ImageLayout
+from gitkit.sync.parallel import each
 from gitkit.sync.pointers import Need
 
 _FRUITLESS_TRIES = 3
@@ -39,8 +40,6 @@ def fetch(
     wanted = [need for need in needs if need.digest not in present]
     if not wanted:
         return Fetched(here, [], [], 0)
-    from concurrent.futures import ThreadPoolExecutor
-
     broken: list[KitError] = []
 
     def one(need: Need) -> KitError | None:
@@ -55,8 +54,7 @@ def fetch(
         return None
 
     emit(Started("downloading", len(wanted), sum(need.size for need in wanted)))
-    with ThreadPoolExecutor(transfers) as pool:
-        errors = list(pool.map(one, wanted))
+    errors = each(one, wanted, limit=transfers)
     failed = [Failure(need, error) for need, error in zip(wanted, errors, strict=True) if error is not None]
     done = [need for need, error in zip(wanted, errors, strict=True) if error is None]
     size = sum(need.size for need in done)
@@ -73,12 +71,19 @@ def download(store: ImageLayout, remote: Remote, digest: str, size: int, *, emit
         Denied, NetworkError
     """
     tries = _FRUITLESS_TRIES
+    anew = False
     while True:
         counted = _Counted(remote, digest, size, emit)
         try:
             store.receive(digest, size, counted.open)
             return
+        except Corrupt:
+            if anew or counted.start == 0:
+                raise
+            anew = True  # what an earlier attempt had left was damaged; the store has thrown it away
         except NetworkError:
+            if not counted.opened:
+                raise  # the remote has been asked as often as makes sense
             tries = _FRUITLESS_TRIES if counted.count else tries - 1
             if tries <= 0:
                 raise
@@ -89,13 +94,17 @@ class _Counted:
 
     def __init__(self, remote: Remote, digest: str, size: int, emit: Sink) -> None:
         self.count = 0
+        self.opened = False
+        self.start: int | None = None
         self._remote = remote
         self._digest = digest
         self._size = size
         self._emit = emit
 
     def open(self, start: int) -> BlobReader:
+        self.start = start
         self._reader = self._remote.open_blob(self._digest, self._size, start=start)
+        self.opened = True
         return self
 
     def readinto(self, buffer: memoryview, /) -> int:

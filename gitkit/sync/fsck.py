@@ -9,6 +9,7 @@ from gitkit.errors import KitError
 from gitkit.git.run import Git
 from gitkit.store.ingest import copy_hashed
 from gitkit.store.layout import ImageLayout
+from gitkit.sync.parallel import each
 from gitkit.sync.pointers import Need, TrackedContent, content_in_index, in_index, in_tree, needs_of, unique
 
 
@@ -50,7 +51,6 @@ def has_head(git: Git) -> bool:
 def _corrupt(store: ImageLayout, blobs: Sequence[tuple[str, int]], transfers: int, emit: Sink) -> list[str]:
     if not blobs:
         return []
-    from concurrent.futures import ThreadPoolExecutor
 
     def check(blob: tuple[str, int]) -> bool:
         digest, size = blob
@@ -63,7 +63,6 @@ def _corrupt(store: ImageLayout, blobs: Sequence[tuple[str, int]], transfers: in
         return found == digest
 
     emit(Started("checking", len(blobs), sum(size for _, size in blobs)))
-    with ThreadPoolExecutor(transfers) as pool:
-        verdicts = list(pool.map(check, blobs))
+    verdicts = each(check, blobs, limit=transfers)
     emit(Finished("checked", len(blobs), sum(size for _, size in blobs)))
     return [digest for (digest, _), good in zip(blobs, verdicts, strict=True) if not good]

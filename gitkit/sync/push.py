@@ -11,11 +11,12 @@ from typing import BinaryIO, NamedTuple
 from gitkit.core.events import Advanced, Finished, Sink, Started, ignore
 from gitkit.core.paths import show_path
 from gitkit.core.remote import BlobReader, Remote
-from gitkit.errors import KitError, NotFound
+from gitkit.errors import Corrupt, KitError, NotFound
 from gitkit.git.run import Git
 from gitkit.store.keepcache import KeepCache
 from gitkit.store.layout import ImageLayout
 from gitkit.sync import keep, pointers
+from gitkit.sync.parallel import each
 from gitkit.sync.pointers import Need
 
 _SHOWN = 5
@@ -59,15 +60,34 @@ def needed(git: Git, updates: Sequence[Update], *, remote: str | None) -> list[N
     return pointers.in_range(git, include, exclude, remote=remote)
 
 
+def remote_changed(git: Git, updates: Sequence[Update], *, remote: str | None, file: str) -> bool:
+    """Whether the pushed commits touch ``file``, which names the remote: then it may lack what was pushed before."""
+    oids = [update.local_oid for update in updates if update.local_oid is not None]
+    exclude = [f"^{update.remote_oid}" for update in updates if update.remote_oid is not None]
+    args = ["rev-list", "--max-count=1", "--ignore-missing", *oids, *exclude]
+    if remote is not None:
+        args += ["--not", f"--remotes={remote}"]
+    return bool(git.ask(*args, "--", file))
+
+
 def at_tips(git: Git, revs: Iterable[str]) -> list[Need]:
     """All content that the commits ``revs`` themselves name, new or not."""
     return pointers.unique(need for rev in revs for need in pointers.needs_of(pointers.in_tree(git, rev)))
 
 
 def push(
-    store: ImageLayout, remote: Remote, needs: Sequence[Need], *, transfers: int = 4, emit: Sink = ignore
+    store: ImageLayout,
+    remote: Remote,
+    needs: Sequence[Need],
+    *,
+    ask_all: bool = False,
+    transfers: int = 4,
+    emit: Sink = ignore,
 ) -> Pushed:
     """Make sure that the remote holds and keeps all of ``needs``. Idempotent.
+
+    What the remote's keep-manifests name is taken to be there; with ``ask_all`` the remote is asked for each blob,
+    which finds and mends what was lost there.
 
     Raises:
         NotFound: some content is neither in the store nor on the remote. What could be uploaded stays uploaded.
@@ -77,10 +97,12 @@ def push(
     cache = KeepCache(store)
     known = keep.known(remote, cache)
     new = [need for need in needs if need.digest not in known]
-    if not new:
+    asked = list(needs) if ask_all else new
+    if not asked:
         return Pushed(len(needs), [], [], 0)
-    uploaded = upload(store, remote, new, transfers=transfers, emit=emit)
-    keep.keep(remote, cache, new)
+    uploaded = upload(store, remote, asked, transfers=transfers, emit=emit)
+    if new:
+        keep.keep(remote, cache, new)
     return Pushed(len(needs), new, uploaded, sum(need.size for need in uploaded))
 
 
@@ -92,23 +114,19 @@ def upload(
     Raises:
         NotFound: some are neither here nor there.
     """
-    from concurrent.futures import ThreadPoolExecutor
 
     def one(need: Need) -> str:
         if not store.holds(need.digest, need.size):
             return "there" if remote.has_blob(need.digest) else "missing"
         sender = _Sender(store, need, emit)
-        remote.put_blob(need.digest, need.size, sender.open)
+        try:
+            remote.put_blob(need.digest, need.size, sender.open)
+        except Corrupt as error:
+            raise error if error.hint else _damaged(need) from error
         return "sent" if sender.used else "there"
 
     emit(Started("uploading", len(needs), sum(need.size for need in needs)))
-    with ThreadPoolExecutor(transfers) as pool:
-        futures = [pool.submit(one, need) for need in needs]
-        try:
-            states = [future.result() for future in futures]
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    states = each(one, needs, limit=transfers)
     sent = [need for need, state in zip(needs, states, strict=True) if state == "sent"]
     emit(Finished("uploaded", len(sent), sum(need.size for need in sent)))
     missing = [need for need, state in zip(needs, states, strict=True) if state == "missing"]
@@ -123,6 +141,13 @@ def _missing(missing: Sequence[Need], remote: Remote) -> KitError:
     return NotFound(
         f"content is neither in this clone nor on {remote.url}:\n{listed}{more}",
         hint="push from the clone that added these files, or add them again: git add --renormalize PATH",
+    )
+
+
+def _damaged(need: Need) -> KitError:
+    return Corrupt(
+        f"{show_path(need.path)}: its blob {need.digest} in the store is damaged",
+        hint="git kit fsck, then git kit pull or git add --renormalize PATH",
     )
 
 

@@ -30,7 +30,9 @@ def check_staged(git: Git, max_plain_size: int) -> Staged:
     entries = objects.list_staged(git)
     if not entries:
         return Staged([], [])
-    tracked = attributes.tracked(git, [entry.path for entry in entries], cached=True)
+    # The worktree's attributes count as well: a pattern that is not staged yet was meant for this file, too.
+    paths = [entry.path for entry in entries]
+    tracked = attributes.tracked(git, paths, cached=True) | attributes.tracked(git, paths)
     sizes = objects.sizes(git, dict.fromkeys(entry.oid for entry in entries))
     small = objects.read_small(git, [entry.oid for entry in entries if entry.path in tracked], MAX_SIZE)
     content = [entry.path for entry in entries if entry.path in tracked and not is_clean(small.get(entry.oid, b"-"))]

@@ -155,7 +155,7 @@ def test_track_of_a_file_in_git_turns_it_into_a_pointer_and_untrack_back(kit_rep
     kit_repo.commit(files={"a.bin": CONTENT})
     said = kit_repo.kit("track", "*.bin").stderr
     assert "tracking *.bin\n1 file in Git as content" in said
-    assert "Next: git add .gitattributes '*.bin'" in said
+    assert "Next: git add -- .gitattributes a.bin" in said
     kit_repo.git("add", ".gitattributes", "*.bin")
     assert kit_repo.blob(":a.bin").startswith(b"version git-kit/1\n")
     said = kit_repo.kit("untrack", "*.bin").stderr

@@ -83,10 +83,26 @@ def test_registry_url_as_text_names_plain_http_only_where_it_is_not_implied() ->
         "oci-layout:a\0b",
     ],
 )
-def test_parse_remote_of_anything_else_is_a_usage_error_with_the_forms(text: str) -> None:
+def test_parse_remote_of_anything_else_is_a_usage_error_with_a_hint(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_remote(text)
-    assert caught.value.hint == "write oci://HOST[:PORT]/REPOSITORY or oci-layout:PATH"
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("registry.example.com/a", "write oci://HOST[:PORT]/REPOSITORY or oci-layout:PATH"),
+        ("oci://h/Acme/LLM", "a repository's name is in lower case"),
+        ("oci://h/a:v1", "a remote has no tag and no digest: git kit names its kits itself"),
+        ("https://h/a", "for a registry: oci://h/a"),
+        ("docker://h/a", "for a registry: oci://h/a"),
+    ],
+)
+def test_parse_remote_of_a_near_miss_says_what_to_write(text: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_remote(text)
+    assert caught.value.hint == hint
 
 
 WITH_PASSWORD = [
