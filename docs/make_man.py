@@ -29,7 +29,7 @@ git-kit \- Git as a model registry
 .RI [ ARGUMENTS ]
 .SH DESCRIPTION
 Large files are pointers in Git and blobs in any OCI registry.
-A tag is a ModelKit, a branch is an environment, and a rollback is a checkout of a tag.
+A tag is a ModelKit, a branch is an environment, and a rollback is a commit.
 .PP
 .B git kit install
 sets up Git once for each person,
