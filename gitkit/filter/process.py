@@ -61,11 +61,15 @@ class Session:
                 self._smudge(path, content, fields)
             else:
                 raise KitError(f"Git asks for {command.decode('utf-8', 'replace')}, which git kit does not know")
-        except ProtocolError:
+        except (ProtocolError, BrokenPipeError):
             raise
         except KitError as error:
             content.drain()
             _tell(f"git kit: {show_path(path)}: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""))
+            self._answers.lines(b"status=error")
+        except (OSError, MemoryError, RecursionError) as error:
+            content.drain()
+            _tell(f"git kit: {show_path(path)}: {type(error).__name__}: {error}")
             self._answers.lines(b"status=error")
         return True
 

@@ -23,6 +23,8 @@ _BLOCK = 1 << 20
 _NO_SMUDGE = tuple(
     word for setting in ("process=", "smudge=", "required=false") for word in ("-c", f"filter.kit.{setting}")
 )
+# What a person's merge.* and branch.*.mergeOptions may say otherwise.
+_ONLY_FORWARD = ("--ff-only", "--no-squash", "--no-autostash", "--no-verify-signatures")
 
 
 class Readable(NamedTuple):
@@ -158,7 +160,7 @@ def advance(git: Git, commit: str) -> None:
         Conflict: the branch moved meanwhile, or files in the worktree would be lost. Nothing has changed.
     """
     try:
-        git.run(*_NO_SMUDGE, "merge", "--ff-only", "-q", commit)
+        git.run(*_NO_SMUDGE, "merge", "-q", *_ONLY_FORWARD, commit)
     except GitError as error:
         said = error.stderr.removeprefix("error: ")
         raise Conflict(

@@ -67,9 +67,7 @@ def replacement(folder: int, name: bytes, mode: str, expected: Seen) -> Iterator
         FileExistsError: somebody changed the file in between; it was left alone.
     """
     beside = b".git-kit-" + os.urandom(8).hex().encode()
-    permissions = 0o777 if mode == "100755" else 0o666
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    fd = os.open(beside, flags, permissions, dir_fd=folder)
+    fd, named = _draft(folder, beside, 0o777 if mode == "100755" else 0o666)
     try:
         yield fd
         os.fsync(fd)
@@ -77,8 +75,19 @@ def replacement(folder: int, name: bytes, mode: str, expected: Seen) -> Iterator
         os.utime(fd, ns=(written.st_atime_ns, written.st_mtime_ns - _BACKDATED_NS))
         if look(folder, name) != expected:
             raise FileExistsError(17, "the file changed meanwhile", os.fsdecode(name))
+        if not named:
+            os.link(f"/proc/self/fd/{fd}", beside, dst_dir_fd=folder, follow_symlinks=True)
         os.rename(beside, name, src_dir_fd=folder, dst_dir_fd=folder)
     finally:
         os.close(fd)
         with suppress(FileNotFoundError):
             os.unlink(beside, dir_fd=folder)
+
+
+def _draft(folder: int, name: bytes, permissions: int) -> tuple[int, bool]:
+    """A new file in ``folder``, without a name where that is possible: killed, we leave nothing in the worktree."""
+    flags = os.O_WRONLY | os.O_CLOEXEC
+    if hasattr(os, "O_TMPFILE") and os.path.exists("/proc/self/fd"):
+        with suppress(OSError):  # the file system has no such files
+            return os.open(b".", flags | os.O_TMPFILE, permissions, dir_fd=folder), False
+    return os.open(name, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, permissions, dir_fd=folder), True

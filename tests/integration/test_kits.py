@@ -53,10 +53,17 @@ def environ(environ: dict[str, str], installed: Repo) -> dict[str, str]:
     return environ
 
 
-@pytest.fixture
-def golden(tmp_path: Path, environ: dict[str, str]) -> Repo:
+@pytest.fixture(scope="session")
+def golden_template(tmp_path_factory: pytest.TempPathFactory, installed: Repo) -> Repo:
     """The repository of ``tests.golden.make_kit``."""
-    return make_kit.make_repo(tmp_path / "golden", environ)
+    return make_kit.make_repo(tmp_path_factory.mktemp("golden") / "repo", installed.environ)
+
+
+@pytest.fixture
+def golden(tmp_path: Path, environ: dict[str, str], golden_template: Repo) -> Repo:
+    """A copy of ``golden_template``."""
+    shutil.copytree(golden_template.path, tmp_path / "golden", symlinks=True)
+    return Repo(tmp_path / "golden", {**environ, **make_kit.DATES})
 
 
 @pytest.fixture
