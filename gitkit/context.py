@@ -25,6 +25,7 @@ SKIP_SMUDGE = "GIT_KIT_SKIP_SMUDGE"
 """Set to 1, every checkout leaves pointers: for jobs that need no content."""
 
 CONFIG_FILE = ".gitkit.toml"
+_MAX_CONFIG = 1 << 20
 
 
 class Context:
@@ -99,8 +100,8 @@ class Context:
     def lifecycle_config(self) -> "Config":
         """The configuration that versions are released and moved by.
 
-        On an environment's own branch the worktree holds some version's files, its ``.gitkit.toml`` among them, which may
-        name a remote of the past: there the Git remote's main branch counts.
+        On an environment's own branch the worktree holds some version's files, its ``.gitkit.toml`` among them, which
+        may name a remote of the past: there the Git remote's main branch counts.
         """
         here = self.config
         git = self.repository.git
@@ -139,12 +140,14 @@ class Context:
     def _config_text(self) -> bytes | None:
         if self.repository.worktree is not None:
             try:
-                with open(os.path.join(self.repository.worktree, CONFIG_FILE), "rb") as file:
-                    return file.read()
+                # A clone may bring a link to anywhere, or a pipe.
+                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+                with open(os.open(os.path.join(self.repository.worktree, CONFIG_FILE), flags), "rb") as file:
+                    return file.read(_MAX_CONFIG)
             except FileNotFoundError:
                 pass
             except OSError as error:
-                raise InvalidFile(f"cannot read {CONFIG_FILE}: {error.strerror}") from error
+                raise InvalidFile(f"cannot read {CONFIG_FILE}: {error.strerror}", hint="it must be a file") from error
         for rev in ("", "HEAD"):
             text = objects.read_file(self.repository.git, rev, CONFIG_FILE)
             if text is not None:
@@ -210,7 +213,28 @@ class Context:
         raise NotFound("no remote is configured for large files", hint="git kit remote oci://HOST/REPOSITORY")
 
     def _layout_path(self, url: "LayoutUrl") -> str:
-        return os.path.normpath(os.path.join(self.repository.root, url.path))
+        return os.path.normpath(os.path.join(self._main_root, url.path))
+
+    @cached_property
+    def _main_root(self) -> str:
+        """The root of the main worktree: all linked ones mean the same folder by a relative path."""
+        repository = self.repository
+        if os.path.realpath(repository.git_dir) == os.path.realpath(repository.common_dir):
+            return repository.root
+        first = repository.git.text("worktree", "list", "--porcelain").split("\n", 1)[0]
+        return first.removeprefix("worktree ")
+
+    def remote_name(self, git_url: str | None) -> str:
+        """What tells the remote from others, without checking or opening anything: for caches."""
+        import tomllib
+
+        text = self._config_text() or b""
+        try:
+            table = tomllib.loads(text.decode()).get("remote", {})
+        except (ValueError, RecursionError):
+            table = {}
+        configured = self.settings.url or (table.get("url") if isinstance(table, dict) else None)
+        return str(configured or git_url or "")
 
     def _refuse_foreign_folder(self, url: "LayoutUrl") -> None:
         # A cloned repository must not make us write outside of it: only this clone's own configuration may.
@@ -225,7 +249,9 @@ class Context:
 
 def _local_path(url: str, root: str) -> str | None:
     if url.startswith("file://"):
-        return url.removeprefix("file://")
+        from urllib.parse import unquote
+
+        return unquote(url.removeprefix("file://"))
     # Git reads host:path as ssh unless a slash comes before the colon (git-clone(1), "GIT URLS").
     colon, slash = url.find(":"), url.find("/")
     if colon >= 0 and (slash < 0 or colon < slash):

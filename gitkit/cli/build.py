@@ -2,27 +2,55 @@
 
 import click
 
-from gitkit.cli.kit_shared import build_kit, kit_json, rev_option
-from gitkit.cli.output import example, human_size, json_option, plural, print_json, say
+from gitkit.cli.kit_shared import (
+    build_kits,
+    compression_option,
+    content_of,
+    format_choice,
+    kit_json,
+    kit_line,
+    layer_format_option,
+    options_of,
+    rev_option,
+)
+from gitkit.cli.output import example, json_option, print_json, say
+from gitkit.cli.progress import shown
 from gitkit.context import Context
-from gitkit.modelkit.build import save
+from gitkit.modelkit.build import save, tag_of
 
 
 @click.command("build", epilog=example.format("git kit build v1.0.0"))
 @click.argument("tag", required=False)
 @rev_option
+@click.option("--format", "format_", type=format_choice, help="The kit's format; else the first of .gitkit.toml.")
+@layer_format_option
+@compression_option
 @json_option
 @click.pass_obj
-def command(context: Context, tag: str | None, rev: str | None, as_json: bool) -> None:
+def command(
+    context: Context,
+    *,
+    tag: str | None,
+    rev: str | None,
+    format_: str | None,
+    layer_format: str | None,
+    compression: str | None,
+    as_json: bool,
+) -> None:
     """Build the kit of the release TAG into the store, and print its digest.
 
-    Reads pointers, not content: it works in a clone that holds none. The same commit and tag give the same digest on
-    every machine.
+    Reads pointers, not content: it works in a clone that holds none. Only tar layers (of the formats modelkit and
+    image) are made of content, which is read once, from the remote where it is not here; docker reads the headers of
+    weights. The same commit, tag and options give the same digest on every machine.
     """
-    kit = build_kit(context, tag, rev)
-    save(context.repository.git, context.store, kit)
+    first = context.config.kit.formats[0]
+    options = options_of(context.config.kit, format_ or first, layer_format, compression)
+    content = content_of(context)
+    with shown() as emit:
+        (kit,) = build_kits(context, tag, rev, [options], content=content, emit=emit)
+    save(context.repository.git, context.store, kit, tag=tag_of(kit, first))
     if as_json:
         print_json(kit_json(kit, None))
     else:
-        say(f"{kit.version}: {plural(len(kit.layers), 'file')}, {human_size(kit.size)}")
+        say(f"{kit.version}: {kit_line(kit)}")
         click.echo(kit.digest)

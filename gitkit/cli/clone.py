@@ -29,10 +29,12 @@ def command(context: Context, no_content: bool, arguments: tuple[str, ...]) -> N
 
     settings = [word for key, value in filters.VALUES.items() for word in ("-c", f"{key}={value}")]
     before = set(os.listdir(context.cwd))
+    target = os.path.join(context.cwd, arguments[-1])
+    existed = os.path.isdir(os.path.join(target, ".git")) or os.path.isfile(os.path.join(target, "HEAD"))
     status = context.git.show("clone", *settings, *arguments, extra={SKIP_SMUDGE: "1"})
     if status != 0:
         raise KitError("git clone failed", hint="its message is above")
-    folder = _folder(context.cwd, before, arguments)
+    folder = _folder(context.cwd, before, target if not existed else None, arguments)
     inside = Context(context.environ, folder)
     install(inside.repository, scope="local")
     if not no_content and inside.repository.worktree is not None:
@@ -40,10 +42,9 @@ def command(context: Context, no_content: bool, arguments: tuple[str, ...]) -> N
     say(f"cloned into {os.path.relpath(folder, context.cwd)}")
 
 
-def _folder(cwd: str, before: set[str], arguments: tuple[str, ...]) -> str:
-    """Where git put the clone: the last argument when it is a repository now, else the folder that is new."""
-    given = os.path.join(cwd, arguments[-1])
-    if os.path.isdir(given) and len([word for word in arguments if not word.startswith("-")]) > 1:
+def _folder(cwd: str, before: set[str], given: str | None, arguments: tuple[str, ...]) -> str:
+    """Where git put the clone: what the last argument names when it was no repository before, else what is new here."""
+    if given is not None and os.path.isdir(given):
         return given
     new = [name for name in os.listdir(cwd) if name not in before]
     if len(new) == 1:

@@ -72,9 +72,9 @@ def _commit(context: Context, name: str) -> str | None:
 
 
 def _of_commit(context: Context, name: str, commit: str) -> "Side":
+    from gitkit.modelkit.files import read_source
     from gitkit.modelkit.formats.modelpack import resolved_kitfile
     from gitkit.modelkit.sides import of_commit
-    from gitkit.modelkit.source import read_source
 
     source = read_source(context.repository.git, commit)
     try:

@@ -1,7 +1,7 @@
 """`git kit env`: which version runs in which environment."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +10,9 @@ from gitkit.context import Context
 from gitkit.core.digest import short
 from gitkit.lifecycle import environments
 from gitkit.lifecycle.environments import Place, Run, State
+
+if TYPE_CHECKING:
+    from gitkit.modelkit.build import Kit
 
 
 @click.group("env", invoke_without_command=True, epilog=example.format("git kit env show prod"))
@@ -76,11 +79,21 @@ def show(ctx: click.Context, environment: str, as_json: bool) -> None:
 
 def lifecycle_place(context: Context) -> Place:
     """What the lifecycle operations work on."""
+
+    def build_released(commit: str, version: str) -> "Kit":
+        from gitkit.cli.kit_shared import content_of, options_of
+        from gitkit.modelkit.build import build
+
+        settings = (context.config_of(commit) or context.lifecycle_config).kit
+        options = options_of(settings, settings.formats[0], None, None)
+        return build(context.repository.git, commit, version=version, options=options, content=content_of(context))
+
     return Place(
         repository=context.repository,
         git_remote=context.git_remote,
         config=context.lifecycle_config,
         config_of=context.config_of,
+        build=build_released,
     )
 
 

@@ -13,7 +13,7 @@ from gitkit.sync.pointers import PointerFile, needs_of
 
 @click.command("fetch", epilog=example.format("git kit fetch v1.0.0"))
 @click.argument("revisions", nargs=-1, metavar="[REVISION]...")
-@click.option("--all", "everything", is_flag=True, help="What any branch or tag needs.")
+@click.option("--all", "everything", is_flag=True, help="What any branch or tag needs, in its whole history.")
 @include_option
 @exclude_option
 @click.pass_obj
@@ -24,8 +24,11 @@ def command(
 
     Files of the worktree stay as they are.
     """
-    files = wanted_files(context, revisions, everything)
-    needs = needs_of(selected(files, include, exclude))
+    git = context.repository.git
+    if everything:
+        needs = pointers.in_range(git, objects.all_commits(git), [], remote=None)
+    else:
+        needs = needs_of(selected(wanted_files(context, revisions), include, exclude))
     if all(context.store.holds(need.digest, need.size) for need in needs):
         say("nothing to download")
         return
@@ -34,11 +37,9 @@ def command(
     refuse_incomplete(result)
 
 
-def wanted_files(context: Context, revisions: tuple[str, ...], everything: bool) -> list[PointerFile]:
-    """The pointers of all named commits; of every ref with ``everything``; of the index by default."""
+def wanted_files(context: Context, revisions: tuple[str, ...]) -> list[PointerFile]:
+    """The pointers of all named commits; of the index by default."""
     git = context.repository.git
-    if everything:
-        revisions = tuple(git.text("for-each-ref", "--format=%(objectname)", "refs/heads", "refs/tags").split())
     if not revisions:
         return pointers.in_index(git)
     return [file for rev in revisions for file in pointers.in_tree(git, objects.resolve(git, rev))]

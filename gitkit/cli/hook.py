@@ -4,12 +4,16 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from gitkit.cli.output import example, human_size, say, show_path
-from gitkit.context import CONFIG_FILE, Context
+from gitkit.context import Context
 from gitkit.errors import KitError
+
+if TYPE_CHECKING:
+    from gitkit.sync.push import Wanted
 
 
 @click.group("hook", epilog=example.format("git kit hook pre-push origin https://git.example.com/acme/llm.git"))
@@ -23,29 +27,28 @@ def command() -> None:
 @click.pass_obj
 def pre_push(context: Context, git_remote: str, url: str) -> None:
     """Upload what the pushed refs need, before Git moves them (githooks(5): refs on standard input)."""
+    from gitkit.store.pushed import Pushed
     from gitkit.sync import push
 
     updates = push.parse_updates(sys.stdin.buffer.read())
     git = context.repository.git
-    name = git_remote if git_remote != url else None
-    needs = push.needed(git, updates, remote=name)
-    if push.remote_changed(git, updates, remote=name, file=CONFIG_FILE):
-        needs = push.needed(git, [push.Update(update.local_oid, None) for update in updates], remote=None)
-    if not needs:
-        return
-    from gitkit.cli.progress import shown
-    from gitkit.sync.pointers import unique
-
     tips = [update.local_oid for update in updates if update.local_oid is not None]
+    proven = Pushed(context.store, context.remote_name(url or None))
+    name = git_remote if git_remote != url else None
+    wanted = push.wanted(git, updates, proven.load(), remote=name)
+    if wanted.must or wanted.should:
+        _upload(context, url, wanted)
+    proven.add(tips)
+
+
+def _upload(context: Context, url: str, wanted: "Wanted") -> None:
+    from gitkit.cli.progress import shown
+    from gitkit.sync import push
+
     remote = context.remote(git_url=url or None, write=True)
+    transfers = context.settings.transfers
     with shown() as emit:
-        push.push(
-            context.store,
-            remote,
-            unique([*needs, *push.at_tips(git, tips)]),
-            transfers=context.settings.transfers,
-            emit=emit,
-        )
+        push.push(context.store, remote, wanted.must, should=wanted.should, transfers=transfers, emit=emit)
 
 
 @command.command("pre-commit")

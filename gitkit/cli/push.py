@@ -25,10 +25,9 @@ def command(context: Context, revisions: tuple[str, ...], everything: bool, dry_
     """
     git = context.repository.git
     _refuse_remote_name(git, revisions)
-    if everything:
-        revisions = tuple(git.text("for-each-ref", "--format=%(refname)", "refs/heads", "refs/tags").split())
-    oids = [objects.resolve(git, rev) for rev in revisions or ("HEAD",)]
-    needs = push.needed(git, [push.Update(oid, None) for oid in oids], remote=None)
+    named = [objects.resolve(git, rev) for rev in revisions or ("HEAD",)] if not everything else []
+    oids = objects.all_commits(git) if everything else named
+    needs = push.needed(git, oids)
     if dry_run:
         for need in needs:
             click.echo(f"{need.digest}  {need.size:>12}  {need.path.decode('utf-8', 'backslashreplace')}")

@@ -34,7 +34,8 @@ def selected(files: list[PointerFile], include: tuple[str, ...], exclude: tuple[
     def matches(path: bytes, patterns: tuple[str, ...]) -> bool:
         name = os.fsdecode(path)
         return any(
-            fnmatch.fnmatchcase(name, pattern) or name.startswith(f"{pattern.rstrip('/')}/") for pattern in patterns
+            pattern in (".", name) or fnmatch.fnmatchcase(name, pattern) or name.startswith(f"{pattern.rstrip('/')}/")
+            for pattern in patterns
         )
 
     for pattern in include:

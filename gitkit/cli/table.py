@@ -50,6 +50,11 @@ GROUPS: tuple[tuple[str, tuple[Row, ...]], ...] = (
             Row("verify", "rebuild a kit from its commit and compare", "verify"),
             Row("kits", "list kits", "kits"),
             Row("inspect", "show what a kit holds", "inspect"),
+            Row("info", "show a kit's Kitfile", "info"),
+            Row("unpack", "put a kit's files into a folder", "unpack"),
+            Row("diff", "compare two kits", "diff"),
+            Row("import", "bring a kit, or a model of a hub, into Git", "import_"),
+            Row("export", "write a kit to a folder or one file", "export"),
         ),
     ),
     (

@@ -4,8 +4,9 @@ Pure: text in, values out. Nothing in the file can run a command. pydantic loads
 where the file is needed.
 """
 
+import fnmatch
 import tomllib
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator  # noqa: TID253
 
@@ -14,7 +15,9 @@ from gitkit.core.reference import RemoteUrl, is_branch, parse_remote
 from gitkit.errors import InvalidFile, KitError
 
 FILE = ".gitkit.toml"
-FORMATS = ("modelpack",)
+FORMATS = ("modelpack", "modelkit", "docker", "image")
+LayerFormat = Literal["tar", "raw"]
+Compression = Literal["none", "gzip", "zstd"]
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")]
 
@@ -40,18 +43,25 @@ class RemoteTable(_Table):
 
 
 class KitTable(_Table):
-    """``[kit]``: how a commit becomes a kit."""
+    """``[kit]``: how a commit becomes a kit. A release makes all ``formats``; the first has the version as its tag.
+
+    ``layer_format`` is that of the format modelkit, ``compression`` that of all tar layers.
+    """
 
     formats: list[str] = Field(default=["modelpack"], min_length=1)
+    layer_format: LayerFormat = "tar"
+    compression: Compression = "none"
     tags: str = Field(default="v*", min_length=1)
     source: str | None = None
 
     @field_validator("formats")
     @classmethod
     def _are_known(cls, value: list[str]) -> list[str]:
-        for name in value:
+        for number, name in enumerate(value):
             if name not in FORMATS:
                 raise ValueError(f'"{name}" is not a format; known: {", ".join(FORMATS)}')
+            if name in value[:number]:
+                raise ValueError(f'"{name}" is listed twice')
         return value
 
 
@@ -141,6 +151,9 @@ def _references(config: Config) -> list[Problem]:
     problems = []
     branches: dict[str, str] = {}
     for name, environment in config.environments.items():
+        if fnmatch.fnmatchcase(name, config.kit.tags):
+            text = f'versions match "{config.kit.tags}", and an environment has a tag in the registry, too'
+            problems.append(Problem(("environments", name), text))
         for number, source in enumerate(environment.sources):
             if source not in config.environments:
                 problems.append(Problem(("environments", name, "from", number), f'there is no environment "{source}"'))

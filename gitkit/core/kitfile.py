@@ -5,6 +5,7 @@ KitOps' ``pkg/artifact/kitfile.go``. pydantic loads with this module, so import 
 """
 
 import posixpath
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 
@@ -24,6 +25,8 @@ WEIGHT_SUFFIXES = frozenset({
 })
 # fmt: on
 """What a model's weights are called: KitOps' list, and those of runtimes that it does not know."""
+
+_S3 = re.compile(r"s3://[^/?]+/[^?]+(\?versionId=.+)?")
 
 SECTIONS = ("model", "parts", "code", "datasets", "docs", "prompts", "mcpServers")
 """Kinds of entries, in the order of a kit's layers."""
@@ -115,10 +118,11 @@ class Entry(NamedTuple):
 
 
 class File(NamedTuple):
-    """A file that an entry resolved to."""
+    """A file (or whole entry) of a kit. ``diff_id`` is its digest before compression, if that is another one."""
 
     path: str
     digest: str
+    diff_id: str | None = None
 
 
 def parse_kitfile(text: bytes, *, file: str = "Kitfile") -> Kitfile:
@@ -134,7 +138,7 @@ def parse_kitfile(text: bytes, *, file: str = "Kitfile") -> Kitfile:
         kitfile = Kitfile.model_validate(data)
     except ValidationError as error:
         problems += from_validation(Kitfile, error)
-    problems += _path_problems(data)
+    problems += _path_problems(data) + _remote_problems(data) + _server_problems(data)
     raise_for(problems, file, lines)
     if kitfile is None:
         raise AssertionError("problems were raised above")
@@ -198,6 +202,59 @@ def _path_problem(value: str) -> str | None:
     return None
 
 
+def _remote_problems(data: Mapping[str, Any]) -> list[Problem]:
+    """Datasets that lie elsewhere: as an object in S3 with its ETag as hash, or as another kit."""
+    problems = []
+    for number, item in _items(data, "datasets"):
+        place, path = item.get("remotePath"), ("datasets", number)
+        if not isinstance(place, str) or not place:
+            if item.get("remoteHash"):
+                problems.append(Problem((*path, "remoteHash"), "is of no use without a remotePath"))
+        elif _S3.fullmatch(place):
+            if not item.get("remoteHash"):
+                problems.append(Problem((*path, "remotePath"), "needs a remoteHash: the object's ETag"))
+        elif is_kit_reference(place):
+            problems += _inside_problems(data, item, number)
+        else:
+            problems.append(Problem((*path, "remotePath"), f'"{place}" is neither s3://BUCKET/KEY nor a kit'))
+    return problems
+
+
+def _inside_problems(data: Mapping[str, Any], dataset: Mapping[str, Any], number: int) -> list[Problem]:
+    """What another kit is unpacked into must be its own."""
+    folder = dataset.get("path")
+    if not isinstance(folder, str) or not folder:
+        return []
+    return [
+        Problem(path, f'"{value}" is inside of datasets[{number}], which comes from another kit')
+        for path, value in _paths(data)
+        if _clean(value).startswith(f"{_clean(folder)}/") or (_clean(folder) == "." and _clean(value) != ".")
+    ]
+
+
+def _server_problems(data: Mapping[str, Any]) -> list[Problem]:
+    problems = []
+    seen: dict[str, int] = {}
+    for number, item in _items(data, "mcpServers"):
+        name, path = item.get("name"), item.get("path")
+        if isinstance(name, str):
+            first = seen.setdefault(name, number)
+            if not name:
+                problems.append(Problem(("mcpServers", number, "name"), "is empty"))
+            elif first != number:
+                problems.append(Problem(("mcpServers", number, "name"), f'"{name}" is also mcpServers[{first}]'))
+        if isinstance(path, str) and _path_problem(path) is None and not path.endswith(".mcpb"):
+            problems.append(Problem(("mcpServers", number, "path"), f'"{path}" is not an MCP bundle (.mcpb)'))
+    return problems
+
+
+def _items(data: Mapping[str, Any], section: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    items = data.get(section)
+    for number, item in enumerate(items if isinstance(items, list) else []):
+        if isinstance(item, dict):
+            yield number, item
+
+
 def _where(path: Path) -> str:
     return dotted(path[:-1])
 
@@ -210,7 +267,7 @@ def _paths(data: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
     places += [((section,), data.get(section)) for section in ("code", "datasets", "docs", "prompts", "mcpServers")]
     for base, items in places:
         for number, item in enumerate(items if isinstance(items, list) else []):
-            if isinstance(item, dict) and isinstance(item.get("path"), str) and not item.get("remotePath"):
+            if isinstance(item, dict) and isinstance(item.get("path"), str):
                 yield (*base, "path") if base == ("model",) else (*base, number, "path"), item["path"]
 
 
@@ -280,7 +337,7 @@ def _expand(
 
 
 def _digests(file: File) -> dict[str, str]:
-    return {"digest": file.digest, "diffId": file.digest}
+    return {"digest": file.digest, "diffId": file.diff_id or file.digest}
 
 
 def _plain(item: BaseModel) -> dict[str, Any]:

@@ -33,8 +33,11 @@ class Remote(Protocol):
         """Whether the blob is there."""
         ...
 
-    def open_blob(self, digest: str, size: int, *, start: int = 0) -> BlobReader:
+    def open_blob(self, digest: str, size: int, *, start: int = 0, stop: int | None = None) -> BlobReader:
         """The blob's bytes from offset ``start``. The caller verifies the digest.
+
+        ``stop`` tells that the bytes from there on are not going to be read, so that they need not travel; whether
+        they can be read all the same is open.
 
         Raises:
             NotFound, Denied, NetworkError
@@ -103,7 +106,7 @@ class ReadOnly:
     def has_blob(self, digest: str) -> bool:
         return False
 
-    def open_blob(self, digest: str, size: int, *, start: int = 0) -> BlobReader:
+    def open_blob(self, digest: str, size: int, *, start: int = 0, stop: int | None = None) -> BlobReader:
         raise NotFound(f"{self.url} does not hold {digest}")
 
     def resolve(self, tag: str) -> str | None:

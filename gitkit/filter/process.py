@@ -41,6 +41,7 @@ class Session:
         self._missing: list[tuple[bytes, KitError | None]] = []
         self._not_pointers: list[bytes] = []
         self._conflicts: list[bytes] = []
+        self._streaming = False
 
     def answer_one(self) -> bool:
         """Read and answer one request; False when Git has no more."""
@@ -68,6 +69,9 @@ class Session:
             _tell(f"git kit: {show_path(path)}: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""))
             self._answers.lines(b"status=error")
         except (OSError, MemoryError, RecursionError) as error:
+            if self._streaming:
+                # Git reads content now: no status can be told any more, only that we are gone.
+                raise ProtocolError(f"{show_path(path)}: {error}") from error
             content.drain()
             _tell(f"git kit: {show_path(path)}: {type(error).__name__}: {error}")
             self._answers.lines(b"status=error")
@@ -87,6 +91,7 @@ class Session:
     def _smudge(self, path: bytes, content: Content, fields: dict[bytes, bytes]) -> None:
         delayed = self._delayed.pop(path, None)
         if delayed is not None:
+            self._announced.discard(path)  # the same git process may delay it again: cherry-pick of several commits
             content.drain()
             self._finish(path, delayed.pointer, delayed.raw, delayed.future.result())
             return
@@ -131,7 +136,9 @@ class Session:
         try:
             hasher = hashlib.sha256()
             self._answers.lines(b"status=success")
+            self._streaming = True
             self._answers.stream(source, observe=hasher)
+            self._streaming = False
         finally:
             source.close()
         if f"sha256:{hasher.hexdigest()}" == pointer.digest:
@@ -157,7 +164,9 @@ class Session:
                 spool.write(block[:count])
             spool.seek(0)
             self._answers.lines(b"status=success")
+            self._streaming = True
             self._answers.stream(spool)
+            self._streaming = False
             self._answers.lines()
 
     def _list_available(self) -> None:

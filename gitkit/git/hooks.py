@@ -121,10 +121,11 @@ def inspect(repository: Repository) -> list[Hook]:
 
 
 def is_untouched(repository: Repository) -> bool:
-    """Whether nobody put any of our hooks' names to use, and the folder is this repository's own."""
+    """Whether nobody put any of our hooks' names to use, and the folder is in this repository's ``.git``."""
     where = folder(repository)
     names = [os.path.join(where.path, name) for name in NAMES]
-    return not where.shared and not where.husky and not any(os.path.lexists(name) for name in names)
+    of_git = _is_in(os.path.realpath(where.path), os.path.realpath(repository.common_dir))
+    return of_git and not any(os.path.lexists(name) for name in names)
 
 
 def script(name: str) -> bytes:

@@ -145,7 +145,12 @@ def _swap(path: str, data: bytearray, before: os.stat_result) -> bool:
             os.link(beside, lock)  # atomic: fails where another process holds the lock
         except FileExistsError:
             return False
-        if not _replace_if_unchanged(lock, path, before):
+        try:
+            replaced = _replace_if_unchanged(lock, path, before)
+        except BaseException:
+            os.unlink(lock)
+            raise
+        if not replaced:
             os.unlink(lock)
             return False
     finally:

@@ -43,12 +43,14 @@ def list_tree(git: Git, rev: str) -> list[TreeEntry]:
 
 
 def list_index(git: Git) -> list[TreeEntry]:
-    """Every file of the index, without the unmerged ones, in path order."""
+    """Every file of the index that the worktree should have, in path order: no unmerged ones, none outside of a sparse
+    checkout.
+    """
     entries = []
-    for record in git.run("ls-files", "-s", "-z", "--full-name").split(b"\0")[:-1]:
+    for record in git.run("ls-files", "-s", "-t", "-z", "--full-name").split(b"\0")[:-1]:
         head, _, path = record.partition(b"\t")
-        mode, oid, stage = head.decode().split(" ")
-        if stage == "0":
+        state, mode, oid, stage = head.decode().split(" ")
+        if stage == "0" and state != "S":
             entries.append(TreeEntry(path, mode, oid))
     return entries
 
@@ -162,7 +164,7 @@ def candidate_blobs(
     revs = [*include, *(f"^{oid}" for oid in exclude)]
     out = git.run(*args, stdin="".join(f"{rev}\n" for rev in revs).encode())
     found = []
-    for line in out.splitlines():
+    for line in out.split(b"\n")[:-1]:
         oid, _, path = line.partition(b" ")
         found.append((oid.decode(), path))
     return found
@@ -240,3 +242,9 @@ def _feed(names: BinaryIO, oids: Sequence[str]) -> None:
     with suppress(BrokenPipeError, ValueError):
         names.write("".join(f"{oid}\n" for oid in oids).encode())
         names.close()
+
+
+def all_commits(git: Git) -> list[str]:
+    """The oids of all branches, remote-tracking branches and tags that lead to a commit."""
+    lines = git.text("for-each-ref", "--format=%(objecttype) %(*objecttype) %(objectname)").split("\n")
+    return [line.split(" ")[-1] for line in lines if "commit" in line.split(" ")[:2]]

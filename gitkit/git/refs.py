@@ -60,7 +60,7 @@ def push_branch(git: Git, remote: str, oid: str | None, branch: str, *, tag: str
     try:
         specs = [f"{oid}:refs/heads/{branch}"] if oid else []
         specs += [f"refs/tags/{tag}:refs/tags/{tag}"] if tag else []
-        git.run("push", "--atomic", remote, *specs)
+        git.act("push", "--atomic", "--no-follow-tags", remote, *specs)
     except GitError as error:
         raise _translated(error, remote, branch) from error
 
@@ -80,13 +80,16 @@ def move_local(git: Git, branch: str, new: str, old: str | None) -> None:
 def checked_out(git: Git) -> dict[str, str]:
     """The branch that each worktree has checked out, and the worktree's folder."""
     found: dict[str, str] = {}
-    folder = ""
+    folder = branch = ""
     for line in git.text("worktree", "list", "--porcelain").splitlines():
         key, _, value = line.partition(" ")
         if key == "worktree":
             folder = value
         elif key == "branch":
-            found[value.removeprefix("refs/heads/")] = folder
+            branch = value.removeprefix("refs/heads/")
+            found[branch] = folder
+        elif key == "prunable":
+            found.pop(branch, None)
     return found
 
 

@@ -19,6 +19,9 @@ _DROPPED = frozenset(
     {"GIT_TRACE", "GIT_TRACE2", "GIT_TRACE2_EVENT", "GIT_TRACE2_PERF", "GIT_TRACE_PACKET", "GIT_TRACE_SETUP"}
     | {"GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS"}
 )
+_OURS = frozenset({"GIT_OPTIONAL_LOCKS", "GIT_LITERAL_PATHSPECS", "GIT_NO_REPLACE_OBJECTS"})
+"""What we set for git's own sake, and nobody's hooks should see."""
+
 _REPOSITORY_PATHS = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"})
 _REPOSITORY = _REPOSITORY_PATHS | {"GIT_PREFIX", "GIT_NAMESPACE"}
 
@@ -80,14 +83,21 @@ class Git:
 
     def show(self, *args: str | bytes, extra: Mapping[str, str] | None = None) -> int:
         """Run git for the person: output goes where ours goes. Returns the exit status."""
-        environ = {
-            key: value
-            for key, value in self._environ.items()
-            if key not in ("GIT_OPTIONAL_LOCKS", "GIT_LITERAL_PATHSPECS")
-        }
-        return subprocess.run(
-            ["git", *args], cwd=self.directory, env={**environ, **(extra or {})}, check=False
-        ).returncode
+        environ = {**self._for_hooks(), **(extra or {})}
+        return subprocess.run(["git", *args], cwd=self.directory, env=environ, check=False).returncode
+
+    def act(self, *args: str) -> None:
+        """Run a git command that runs the person's hooks (push, merge): they find the environment that they expect.
+
+        Raises:
+            GitError: exit status is not 0.
+        """
+        done = self._call(args, None, self._for_hooks())
+        if done.returncode != 0:
+            raise _failure(args, done.returncode, done.stderr)
+
+    def _for_hooks(self) -> dict[str, str]:
+        return {key: value for key, value in self._environ.items() if key not in _OURS}
 
     @contextmanager
     def pipe(self, *args: str | bytes) -> Iterator[tuple[BinaryIO, BinaryIO]]:
@@ -99,24 +109,31 @@ class Git:
             raise AssertionError("pipes were asked for")
         try:
             yield child.stdin, child.stdout  # type: ignore[misc]
+        except BaseException:
+            child.kill()  # a thread may still be writing to it
+            raise
         finally:
+            child.stdout.close()
             with suppress(BrokenPipeError, ValueError):
                 child.stdin.close()
-            child.stdout.close()
             child.wait()
 
-    def _call(self, args: Sequence[str | bytes], stdin: bytes | None) -> "subprocess.CompletedProcess[bytes]":
+    def _call(
+        self, args: Sequence[str | bytes], stdin: bytes | None, environ: Mapping[str, str] | None = None
+    ) -> "subprocess.CompletedProcess[bytes]":
         try:
             return subprocess.run(
                 ["git", *args],
                 cwd=self.directory,
-                env=self._environ,
+                env=environ or self._environ,
                 input=stdin,
                 stdin=subprocess.DEVNULL if stdin is None else None,
                 capture_output=True,
                 check=False,
             )
         except FileNotFoundError as error:
+            if not os.path.isdir(self.directory):
+                raise NotFound(f"the folder {self.directory} does not exist") from error
             raise NotFound("git is not on PATH", hint="install git 2.39 or newer") from error
         except NotADirectoryError as error:
             raise NotFound(f"{self.directory} is not a directory") from error

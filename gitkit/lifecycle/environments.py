@@ -4,7 +4,7 @@ An environment with ``from`` has a branch that only git kit writes; each of its 
 version. An environment without follows the tip of its branch: it runs the newest release that the tip contains.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +16,7 @@ from gitkit.git.tags import release_tags
 
 if TYPE_CHECKING:
     from gitkit.core.config import Config, Environment
+    from gitkit.modelkit.build import Kit
 
 ENV, VERSION, DIGEST, EVENT, REASON = "Kit-Env", "Kit-Version", "Kit-Digest", "Kit-Event", "Kit-Reason"
 
@@ -24,13 +25,15 @@ ENV, VERSION, DIGEST, EVENT, REASON = "Kit-Env", "Kit-Version", "Kit-Digest", "K
 class Place:
     """Where environments are looked up. ``git_remote`` is None in a repository without one: then local branches count.
 
-    ``config`` is the worktree's; ``config_of`` gives a commit's, or None where it has none.
+    ``config`` is the worktree's; ``config_of`` gives a commit's, or None where it has none. ``build`` gives the kit of
+    a commit and version, in the format that has the version's tag.
     """
 
     repository: Repository
     git_remote: str | None
     config: "Config"
     config_of: "Callable[[str], Config | None]"
+    build: "Callable[[str, str], Kit]"
 
 
 class Run(NamedTuple):
@@ -47,7 +50,7 @@ class Run(NamedTuple):
 
 
 class State(NamedTuple):
-    """``tip`` is None where there is no such branch; ``runs`` is newest first. Only git kit writes a ``managed`` one."""
+    """``tip`` is None where there is no such branch; ``runs`` is newest first. Only we write a ``managed`` one."""
 
     name: str
     branch: str
@@ -105,10 +108,22 @@ def read(place: Place, name: str, environment: "Environment", tip: str | None) -
     if tip is None:
         return State(name, environment.branch, None, [], bool(environment.sources))
     git = place.repository.git
-    runs = [run for commit in objects.history(git, tip) if (run := _recorded(commit, name)) is not None]
+    runs = list(_runs(objects.history(git, tip), name, bool(environment.sources)))
     if not environment.sources:
         runs = _with_releases(place, tip, runs)
     return State(name, environment.branch, tip, runs, bool(environment.sources))
+
+
+def _runs(history: Iterator[Commit], name: str, managed: bool) -> Iterator[Run]:
+    """The recorded runs. Where only git kit writes, they are one unbroken row: what lies before it is other history."""
+    begun = False
+    for commit in history:
+        run = _recorded(commit, name)
+        if run is not None:
+            begun = True
+            yield run
+        elif begun and managed:
+            return
 
 
 def known_tip(place: Place, branch: str) -> str | None:
@@ -134,16 +149,17 @@ def ask(place: Place, branches: list[str], *, tag: str | None = None) -> Fresh:
     return Fresh({branch: oid for branch, oid in found.items() if oid is not None})
 
 
-def policy(place: Place, name: str, tip: str | None) -> "Environment":
-    """The rules in force: those on the environment's own branch, so that a candidate cannot loosen them.
+def policy(place: Place, name: str, tip: str | None) -> "Config":
+    """The rules in force: those on the environment's own branch, which neither a candidate nor a worktree loosens.
 
     Raises:
         InvalidFile: no environment has this name.
     """
     there = place.config_of(tip) if tip is not None else None
     if there is not None and name in there.environments:
-        return there.environments[name]
-    return place.config.environment(name)
+        return there
+    place.config.environment(name)
+    return place.config
 
 
 def _recorded(commit: Commit, name: str) -> Run | None:

@@ -80,7 +80,7 @@ def _publish_here(place: Place, state: State, commit: str) -> None:
 def _fast_forward(place: Place, folder: str, commit: str) -> str | None:
     """Bring a worktree and its branch to ``commit``; why that is not possible, or None when it is done."""
     try:
-        place.repository.git.elsewhere(folder).run("merge", "--ff-only", "-q", commit)
+        place.repository.git.elsewhere(folder).act("merge", "--ff-only", "-q", commit)
     except GitError as error:
         return error.stderr.splitlines()[0] if error.stderr else "git merge refused"
     return None
@@ -96,22 +96,35 @@ def _lost_race(place: Place, state: State) -> Conflict:
     return Conflict(f"{now.current.by} moved {state.name} to {now.current.version} first", hint=hint)
 
 
-def retag(remote: Remote, name: str, kit: Kit) -> bool:
-    """Point the registry's tag ``name`` at the kit; False where it already did.
+def retag(place: Place, remote: Remote, state: State, kit: Kit, commit: str | None) -> bool:
+    """Point the registry's tag of the environment at the kit; False where it already did.
+
+    Somebody may have moved the environment after us, and their tag may have come before ours: then theirs is put back.
 
     Raises:
         PartlyDone: Git has moved, the tag has not.
     """
     try:
-        if remote.resolve(name) == kit.digest:
-            return False
-        remote.put_manifest(kit.manifest, tag=name)
+        moved = remote.resolve(state.name) != kit.digest
+        if moved:
+            remote.put_manifest(kit.manifest, tag=state.name)
+        if moved and place.git_remote is not None and commit is not None:
+            _yield_to_later(place, remote, state, commit)
     except KitError as error:
         raise PartlyDone(
-            f"{name} is on {kit.version} in Git, but the tag on {remote.url} could not be moved: {error.message}",
-            hint=f"when that is mended: git kit promote {kit.version} {name}",
+            f"{state.name} is on {kit.version} in Git, but the tag on {remote.url} could not be moved: {error.message}",
+            hint=f"when that is mended: git kit promote {kit.version} {state.name}",
         ) from error
-    return True
+    return moved
+
+
+def _yield_to_later(place: Place, remote: Remote, state: State, commit: str) -> None:
+    tip = environments.ask(place, [state.branch]).tips.get(state.branch)
+    if tip is None or tip == commit:
+        return
+    now = environments.read(place, state.name, place.config.environment(state.name), tip).current
+    if now is not None and now.digest is not None and now.at != commit:
+        remote.put_manifest(remote.get_manifest(now.digest), tag=state.name)
 
 
 def follow(place: Place, branch: str, commit: str, emit: Sink) -> None:

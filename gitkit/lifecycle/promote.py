@@ -9,12 +9,12 @@ from gitkit.errors import Conflict, GateRefused, InvalidFile, KitError
 from gitkit.git import objects, refs
 from gitkit.git.tags import release_commit
 from gitkit.lifecycle import environments, gates, move
-from gitkit.lifecycle.environments import Place, State
+from gitkit.lifecycle.environments import Place, Run, State
 from gitkit.lifecycle.move import Moved
-from gitkit.modelkit.build import Kit, build
+from gitkit.modelkit.build import Kit
 
 if TYPE_CHECKING:
-    from gitkit.core.config import Environment
+    from gitkit.core.config import Config, Environment
 
 
 def promote(
@@ -35,20 +35,24 @@ def promote(
     branch = place.config.environment(name).branch
     fresh = environments.ask(place, [e.branch for e in place.config.environments.values()], tag=version)
     tips = fresh.tips
-    environment = environments.policy(place, name, tips.get(branch))
+    rules = environments.policy(place, name, tips.get(branch))
+    environment = rules.environment(name)
     state = environments.read(place, name, environment, tips.get(branch))
-    kit = build(git, release_commit(git, version, place.config.kit.tags), version=version)
+    kit = place.build(release_commit(git, version, rules.kit.tags), version)
     _refuse_other_tag(place, version, fresh.tag)
     move.require_released(remote, kit)
-    _require_source(place, environment, kit, tips)
+    _require_source(place, rules, environment, kit, tips)
     gates.require(gates.evaluate(environment, kit, _EVALUATORS), name)
     before = state.current.version if state.current else None
     commit = _next_commit(place, state, environment, kit, reason)
     tag = version if fresh.tag is None else None
     if commit is not None or (tag is not None and place.git_remote is not None):
         move.publish(place, state, commit, tag=tag)
-    move.follow(place, environment.branch, commit or state.tip or kit.commit, emit)
-    return Moved(name, kit, before, commit, move.retag(remote, name, kit))
+    try:
+        tagged = move.retag(place, remote, state, kit, commit or state.tip)
+    finally:
+        move.follow(place, environment.branch, commit or state.tip or kit.commit, emit)
+    return Moved(name, kit, before, commit, tagged)
 
 
 _EVALUATORS: Mapping[str, gates.Evaluator] = {}
@@ -64,23 +68,31 @@ def _refuse_other_tag(place: Place, version: str, there: str | None) -> None:
         )
 
 
-def _require_source(place: Place, environment: "Environment", kit: Kit, tips: dict[str, str]) -> None:
+def _require_source(place: Place, rules: "Config", environment: "Environment", kit: Kit, tips: dict[str, str]) -> None:
     """The same digest must have run in one of the environments in ``from``."""
     if not environment.sources:
         return
     for name in environment.sources:
-        source = place.config.environment(name)
-        tip = tips.get(source.branch)
+        source = rules.environment(name)
+        tip = tips.get(source.branch) or environments.ask(place, [source.branch]).tips.get(source.branch)
         if tip is None:
             continue
         if not source.sources and refs.is_ancestor(place.repository.git, kit.commit, tip):
             return
         runs = environments.read(place, name, source, tip).runs
-        if any(run.version == kit.version and run.digest == kit.digest for run in runs):
+        if any(run.version == kit.version and run.digest == kit.digest and _is_genuine(place, run) for run in runs):
             return
     wanted = " or ".join(environment.sources)
     raise GateRefused(
         f"{kit.version} did not run in {wanted}", hint=f"git kit promote {kit.version} {environment.sources[0]}"
+    )
+
+
+def _is_genuine(place: Place, run: Run) -> bool:
+    """Whether the commit that records ``run`` has the version's files, as git kit writes it."""
+    git = place.repository.git
+    return run.event == "commit" or git.ask("rev-parse", f"{run.at}^{{tree}}") == git.ask(
+        "rev-parse", f"{run.commit}^{{tree}}"
     )
 
 

@@ -7,7 +7,7 @@ from gitkit.lifecycle import environments, move
 from gitkit.lifecycle.environments import Place, Run
 from gitkit.lifecycle.move import Moved
 from gitkit.lifecycle.promote import refuse_foreign_commits
-from gitkit.modelkit.build import Kit, build
+from gitkit.modelkit.build import Kit
 
 
 def rollback(
@@ -27,7 +27,7 @@ def rollback(
     """
     branch = place.config.environment(name).branch
     tips = environments.ask(place, [branch]).tips
-    environment = environments.policy(place, name, tips.get(branch))
+    environment = environments.policy(place, name, tips.get(branch)).environment(name)
     state = environments.read(place, name, environment, tips.get(branch))
     if environment.sources:
         refuse_foreign_commits(place, state)
@@ -39,12 +39,15 @@ def rollback(
     move.require_released(remote, kit)
     commit = move.write_commit(place, state, kit, event="rollback", reason=reason)
     move.publish(place, state, commit)
-    move.follow(place, environment.branch, commit, emit)
-    return Moved(name, kit, current.version if current else None, commit, move.retag(remote, name, kit))
+    try:
+        tagged = move.retag(place, remote, state, kit, commit)
+    finally:
+        move.follow(place, environment.branch, commit, emit)
+    return Moved(name, kit, current.version if current else None, commit, tagged)
 
 
 def _proven(place: Place, target: Run) -> Kit:
-    kit = build(place.repository.git, target.commit, version=target.version)
+    kit = place.build(target.commit, target.version)
     if target.digest is not None and kit.digest != target.digest:
         raise Corrupt(f"commit {target.commit[:12]} gives {kit.digest}, but {target.digest} is what ran")
     return kit

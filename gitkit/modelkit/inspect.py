@@ -1,50 +1,49 @@
-"""What a kit holds, read from its manifest and config alone."""
+"""What a kit is, without downloading its content: manifest, config, a few small files, and headers of its weights."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from gitkit.core.digest import digest_of
-from gitkit.core.oci import Descriptor, parse_document, parse_manifest
-from gitkit.core.remote import Remote
-from gitkit.modelkit.blobs import read_blob
-from gitkit.modelkit.formats.modelpack import FILEPATH, KITFILE
-from gitkit.modelkit.verify import REVISION, VERSION
+from gitkit.modelkit.artifact import Artifact
+from gitkit.modelkit.blob_source import BlobSource
+from gitkit.modelkit.facts import BUDGET, ModelFacts, metrics, model_facts
+
+LICENSES = "org.opencontainers.image.licenses"
 
 
 class Inspected(NamedTuple):
-    """``version``, ``commit`` and ``kitfile`` are None where the kit does not say."""
+    """``metrics`` are JSON objects by the path of their file."""
 
-    digest: str
-    artifact_type: str | None
-    version: str | None
-    commit: str | None
-    created: str | None
-    size: int
-    layers: list[tuple[str, Descriptor]]
-    manifest: dict[str, Any]
-    config: dict[str, Any]
-    kitfile: dict[str, Any] | None
+    artifact: Artifact
+    model: ModelFacts
+    licenses: Sequence[str]
+    metrics: Mapping[str, Mapping[str, Any]]
 
 
-def inspect(remote: Remote, name: str) -> Inspected:
-    """Read the kit under ``name`` (tag or digest). Moves manifest and config, no layer.
+def inspect(artifact: Artifact, source: BlobSource, *, budget: int = BUDGET, transfers: int = 4) -> Inspected:
+    """Look at the kit's content as far as small files and headers tell. ``budget``: bytes of headers to read at most.
 
-    Raises:
-        NotFound: there is none.
-        InvalidFile: what is there is not a kit.
-        Corrupt: the config's bytes are not what the manifest says.
+    Content that cannot be read is a ``problem`` of the weights it is about, not an error.
     """
-    data = remote.get_manifest(name)
-    manifest = parse_manifest(data, f"{remote.url} {name}")
-    kitfile = manifest.annotations.get(KITFILE)
     return Inspected(
-        digest=digest_of(data),
-        artifact_type=manifest.artifact_type,
-        version=manifest.annotations.get(VERSION),
-        commit=manifest.annotations.get(REVISION),
-        created=manifest.annotations.get("org.opencontainers.image.created"),
-        size=sum(layer.size for layer in manifest.layers),
-        layers=[(layer.annotations.get(FILEPATH, ""), layer) for layer in manifest.layers],
-        manifest=parse_document(data, "the manifest"),
-        config=parse_document(read_blob(remote, manifest.config), "the config"),
-        kitfile=parse_document(kitfile.encode(), "the Kitfile annotation") if kitfile else None,
+        artifact=artifact,
+        model=model_facts(artifact, source, budget=budget, transfers=transfers),
+        licenses=licenses(artifact),
+        metrics=metrics(artifact, source),
     )
+
+
+def licenses(artifact: Artifact) -> list[str]:
+    """Every licence that the Kitfile states, each once; what the manifest says where it states none."""
+    stated = list(dict.fromkeys(_stated(artifact.kitfile)))
+    text = artifact.manifest.annotations.get(LICENSES)
+    return stated or ([text] if text else [])
+
+
+def _stated(kitfile: Mapping[str, Any]) -> Iterator[str]:
+    model = kitfile.get("model") or {}
+    tables = [kitfile.get("package") or {}, model, *(model.get("parts") or ())]
+    tables += [item for section in ("code", "datasets") for item in kitfile.get(section) or ()]
+    for table in tables:
+        name = table.get("license")
+        if isinstance(name, str) and name:
+            yield name

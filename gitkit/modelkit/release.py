@@ -1,30 +1,38 @@
-"""Release: a version's kit on the remote, under its own tag.
+"""Release: a version's kits on the remote, each under its own tag.
 
-Order: content, config, then manifest with its tag. Killed anywhere, the tag names the whole kit or does not exist;
-repeating the command finishes it.
+Order: content of all formats, then their manifests with their tags, the one with the version's own tag last. Killed
+anywhere, a tag names a whole kit or does not exist; repeating the command finishes it.
 """
 
-from typing import NamedTuple
+import io
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from gitkit.core.digest import digest_of, short
-from gitkit.core.events import Sink, ignore
+from gitkit.core.events import Advanced, Finished, Sink, Started, ignore
 from gitkit.core.oci import MAX_MANIFEST
+from gitkit.core.reference import is_tag
 from gitkit.core.remote import Remote
-from gitkit.errors import Conflict, Unsupported
-from gitkit.git.run import Git
-from gitkit.modelkit.build import Kit, save
+from gitkit.errors import Conflict, Corrupt, Unsupported
+from gitkit.modelkit.build import Kit, save, tag_of
+from gitkit.modelkit.content import Content
+from gitkit.modelkit.formats.encoded import Layer
+from gitkit.modelkit.tarlayers import Recipe, TarLayers
 from gitkit.store.keepcache import KeepCache
-from gitkit.store.layout import ImageLayout
 from gitkit.sync import keep, push
+from gitkit.sync.parallel import each
 from gitkit.sync.pointers import Need
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 
 class Released(NamedTuple):
-    """``new`` is False where the remote (``url``) had the kit already."""
+    """A kit under ``tag``. ``new`` is False where the remote (``url``) had it already, whole."""
 
     kit: Kit
     url: str
-    uploaded: list[Need]
+    tag: str
     new: bool
 
     @property
@@ -34,33 +42,130 @@ class Released(NamedTuple):
 
 
 def release(
-    git: Git, store: ImageLayout, remote: Remote, kit: Kit, *, transfers: int = 4, emit: Sink = ignore
-) -> Released:
-    """Push ``kit`` under its version. Works in a clone without content when the remote has it. Idempotent.
+    content: Content, remote: Remote, kits: Sequence[Kit], *, transfers: int = 4, emit: Sink = ignore
+) -> list[Released]:
+    """Push ``kits``, which are one version in several formats: the first under the version, others with their format.
+
+    Works in a clone without content when the remote has it. Idempotent; nothing is pushed where one kit is refused.
 
     Raises:
-        Conflict: the remote has another kit under this version.
+        Conflict: the remote has another kit under one of the tags.
         NotFound: content is neither here nor on the remote.
-        Unsupported: the manifest is larger than registries take.
+        Corrupt: content is damaged.
+        Unsupported: a manifest is larger than registries take, or a tag longer.
         Denied, NetworkError
     """
+    results = [_look(remote, kit, tag_of(kit, kits[0].format)) for kit in kits]
+    results = [
+        result if result.new or _is_whole(remote, result.kit) else result._replace(new=True) for result in results
+    ]
+    new = [result for result in results if result.new]
+    if not new:
+        return results
+    for result in new:
+        save(content.git, content.store, result.kit, tag=result.tag)
+    _upload(content, remote, [result.kit for result in new], transfers, emit)
+    for result in reversed(new):
+        remote.put_manifest(result.kit.manifest, tag=result.tag)
+    return results
+
+
+def _is_whole(remote: Remote, kit: Kit) -> bool:
+    """Whether the remote still holds all that a kit there names; what it lost is uploaded again."""
+    digests = list({layer.digest for layer in kit.layers} | {digest_of(kit.config)})
+    return all(each(remote.has_blob, digests, limit=8))
+
+
+def _look(remote: Remote, kit: Kit, tag: str) -> Released:
     if len(kit.manifest) > MAX_MANIFEST:
         raise Unsupported(
-            f"the manifest of {len(kit.layers)} files has {len(kit.manifest)} bytes; registries take {MAX_MANIFEST}",
+            f"the manifest of {len(kit.files)} files has {len(kit.manifest)} bytes; registries take {MAX_MANIFEST}",
             hint="leave files out with .kitignore, or put many small ones into one archive",
         )
-    there = remote.resolve(kit.version)
-    if there == kit.digest:
-        return Released(kit, remote.url, [], False)
-    if there is not None:
+    if not is_tag(tag):
+        raise Unsupported(f'a registry cannot hold the tag "{tag}"', hint="use a shorter version")
+    there = remote.resolve(tag)
+    if there is not None and there != kit.digest:
         raise Conflict(
-            f"{remote.url} has another kit under {kit.version}: {short(there)}, not {short(kit.digest)}",
+            f"{remote.url} has another kit under {tag}: {short(there)}, not {short(kit.digest)}",
             hint="a version never changes: make a new tag for the new content",
         )
-    save(git, store, kit)
-    known = keep.known(remote, KeepCache(store))
-    config = Need(digest_of(kit.config), len(kit.config), b"(config)")
-    absent = [need for need in [*kit.needs, config] if need.digest not in known]
-    uploaded = push.upload(store, remote, absent, transfers=transfers, emit=emit) if absent else []
-    remote.put_manifest(kit.manifest, tag=kit.version)
-    return Released(kit, remote.url, uploaded, True)
+    return Released(kit, remote.url, tag, there is None)
+
+
+def _upload(content: Content, remote: Remote, kits: Sequence[Kit], transfers: int, emit: Sink) -> None:
+    """What of the kits the remote lacks: files and configs first, then the layers that are made on the way."""
+    known = keep.known(remote, KeepCache(content.store))
+    configs = [Need(digest_of(kit.config), len(kit.config), b"(config)") for kit in kits]
+    needs = {need.digest: need for kit in kits for need in kit.needs} | {need.digest: need for need in configs}
+    absent = [need for need in needs.values() if need.digest not in known]
+    if absent:
+        push.upload(content.store, remote, absent, transfers=transfers, emit=emit)
+    layers = {digest: layer for kit in kits for digest, layer in kit.recipes.items() if digest not in known}
+    if layers:
+        _upload_tars(TarLayers(content), remote, list(layers.values()), transfers, emit)
+
+
+def _upload_tars(tars: TarLayers, remote: Remote, layers: Sequence[Layer], transfers: int, emit: Sink) -> None:
+    def one(layer: Layer) -> bool:
+        if not isinstance(layer.source, Recipe):
+            raise AssertionError("only layers that are made on the way come here")
+        sender = _Sender(tars, layer.source, emit)
+        try:
+            remote.put_blob(layer.digest, layer.size, sender.open)
+        except Corrupt as error:
+            hint = "git kit fsck, then run the command again"
+            raise Corrupt(f"{layer.path}: {error.message}", hint=error.hint or hint) from error
+        return sender.used
+
+    size = sum(layer.size for layer in layers)
+    emit(Started("uploading", len(layers), size))
+    try:
+        sent = each(one, layers, limit=transfers)
+    except Corrupt:
+        # Content is damaged, or what was remembered of a layer is wrong: of which one, the next run finds out.
+        for layer in layers:
+            if isinstance(layer.source, Recipe):
+                tars.forget(layer.source)
+        raise
+    done = [layer for layer, was_sent in zip(layers, sent, strict=True) if was_sent]
+    emit(Finished("uploaded", len(done), sum(layer.size for layer in done)))
+
+
+class _Sender:
+    """Opens a layer for an upload and tells how many bytes pass."""
+
+    def __init__(self, tars: TarLayers, recipe: Recipe, emit: Sink) -> None:
+        self.used = False
+        self._tars = tars
+        self._recipe = recipe
+        self._emit = emit
+        self._sent = 0
+
+    def open(self) -> BinaryIO:
+        self._emit(Advanced(-self._sent))
+        self._sent = 0
+        self.used = True
+        return io.BufferedReader(_Counting(self._tars.open(self._recipe), self._count), 1 << 20)
+
+    def _count(self, count: int) -> None:
+        self._sent += count
+        self._emit(Advanced(count))
+
+
+class _Counting(io.RawIOBase):
+    def __init__(self, source: BinaryIO, count: Callable[[int], None]) -> None:
+        self._source = source
+        self._count = count
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        count = self._source.readinto(buffer)  # type: ignore[attr-defined]
+        self._count(count)
+        return int(count)
+
+    def close(self) -> None:
+        self._source.close()
+        super().close()

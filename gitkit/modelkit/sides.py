@@ -13,7 +13,7 @@ from gitkit.git import objects
 from gitkit.git.run import Git
 from gitkit.modelkit.artifact import Artifact
 from gitkit.modelkit.blobs import MAX_SIZE, read_blob
-from gitkit.modelkit.source import KitSource
+from gitkit.modelkit.files import KitSource
 from gitkit.modelkit.streams import Ranges
 from gitkit.store.layout import ImageLayout
 
@@ -76,7 +76,7 @@ def of_commit(
     """A commit's kit as it would be built."""
     files = {
         layer.path: SideFile(layer.path, _section(layer.section), layer.digest, layer.size, layer.oid)
-        for layer in source.layers
+        for layer in source.files
     }
     return Side(
         title=title, commit=source.commit.oid, kitfile=kitfile, files=files, git=git, place=_places(store, remote)

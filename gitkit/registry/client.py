@@ -10,13 +10,14 @@ from gitkit.core.digest import digest_of, is_digest, short
 from gitkit.core.oci import DOCKER_INDEX, DOCKER_MANIFEST, INDEX, MANIFEST, MAX_MANIFEST, parse_document
 from gitkit.core.reference import RegistryUrl, is_tag
 from gitkit.core.remote import BlobReader
-from gitkit.errors import Corrupt, InvalidFile, NetworkError, Unsupported, UsageError
+from gitkit.errors import Corrupt, InvalidFile, KitError, NetworkError, Unsupported, UsageError
+from gitkit.registry import untag
 from gitkit.registry.address import api_repository, check_place, joined
 from gitkit.registry.credentials import CredentialSource, DockerCredentials
 from gitkit.registry.downloads import open_blob
 from gitkit.registry.endpoint import Endpoint
 from gitkit.registry.messages import Reply, TransportOptions, proxies_of
-from gitkit.registry.uploads import Upload
+from gitkit.registry.uploads import Upload, mount
 
 _ACCEPT = {"Accept": ", ".join((MANIFEST, INDEX, DOCKER_MANIFEST, DOCKER_INDEX))}
 _NEXT = re.compile(r"""<([^>]*)>[^,<]*;\s*rel\s*=\s*"?next"?""", re.IGNORECASE)
@@ -50,6 +51,7 @@ class Registry:
         self._name = api_repository(host, repository)
         self._pull = (f"repository:{self._name}:pull",)
         self._push = (f"repository:{self._name}:pull,push",)
+        self._remove = (f"repository:{self._name}:pull,push,delete",)
 
     @classmethod
     def from_environ(cls, host: str, repository: str, *, scheme: str, environ: Mapping[str, str]) -> Self:
@@ -95,15 +97,15 @@ class Registry:
             raise self._endpoint.problem(reply, doing)
         return reply.status == 200
 
-    def open_blob(self, digest: str, size: int, *, start: int = 0) -> BlobReader:
-        """The blob's bytes from offset ``start``. The caller verifies the digest and closes the reader.
+    def open_blob(self, digest: str, size: int, *, start: int = 0, stop: int | None = None) -> BlobReader:
+        """The blob's bytes from offset ``start``, up to ``stop``. The caller verifies the digest and closes the reader.
 
         Raises:
             NotFound, Denied, NetworkError
             Corrupt: the registry's blob does not have ``size`` bytes.
         """
         path = self._blob(_checked_digest(digest))
-        return open_blob(self._endpoint, path, self._pull, digest=digest, size=size, start=start)
+        return open_blob(self._endpoint, path, self._pull, digest=digest, size=size, start=start, stop=stop)
 
     def put_blob(self, digest: str, size: int, open_source: Callable[[], BinaryIO]) -> None:
         """Store the blob unless it is there. Each try opens the source anew, and closes it.
@@ -120,6 +122,16 @@ class Registry:
             size=size,
             open_source=open_source,
         ).run()
+
+    def mount_blob(self, digest: str, source: str) -> bool:
+        """Take the blob over from the repository at ``source``, where that is one of this registry (by its host).
+
+        True: it is there now. False: another registry, or this one does not do it; whether the blob is there is open.
+
+        Raises:
+            NetworkError
+        """
+        return mount(self._endpoint, self._name, self._push, digest=_checked_digest(digest), source=source)
 
     def resolve(self, tag: str) -> str | None:
         """The digest that ``tag`` names, or None.
@@ -197,6 +209,22 @@ class Registry:
             names, page = self._tag_page(page)
             found.update(names)
         raise NetworkError(f"cannot list the tags of {self.url}: the list has no end")
+
+    def delete_tag(self, tag: str) -> None:
+        """Remove ``tag`` alone; see ``gitkit.registry.untag``.
+
+        Raises:
+            NotFound: there is no such tag.
+            Unsupported: the registry deletes nothing.
+            Denied, NetworkError
+        """
+        untag.delete_tag(self, _checked_tag(tag), self._delete)
+
+    def _delete(self, reference: str) -> KitError | None:
+        """Delete a tag, or a manifest by digest; the registry's refusal, or None when it is done."""
+        doing = f"delete {reference} on {self.url}"
+        reply = self._endpoint.call(self._endpoint.request("DELETE", self._manifest(reference), doing), self._remove)
+        return None if reply.status in (200, 202, 204) else self._endpoint.problem(reply, doing)
 
     def _tag_page(self, page: str) -> tuple[list[str], str | None]:
         doing = f"list the tags of {self.url}"

@@ -61,31 +61,39 @@ class NoBody:
 
 
 def open_blob(
-    endpoint: Endpoint, path: str, scopes: tuple[str, ...], *, digest: str, size: int, start: int
+    endpoint: Endpoint,
+    path: str,
+    scopes: tuple[str, ...],
+    *,
+    digest: str,
+    size: int,
+    start: int,
+    stop: int | None = None,
 ) -> BlobBody | NoBody:
-    """The bytes of the blob at ``path`` from offset ``start``, by one request that is not repeated once it is answered.
+    """The bytes of the blob at ``path`` from ``start`` to ``stop``, by one request that is not repeated once answered.
 
     Raises:
         NotFound, Denied, NetworkError
         Corrupt: the registry's blob is not ``size`` bytes long.
     """
-    if not 0 <= start <= size:
-        raise ValueError(f"start {start} of {size} bytes")
-    if start == size > 0:
+    stop = size if stop is None else min(stop, size)
+    if not 0 <= start <= stop:
+        raise ValueError(f"bytes {start} to {stop} of {size}")
+    if start == stop and size > 0:
         return NoBody()
     doing = f"read blob {short(digest)}"
-    headers = {"Range": f"bytes={start}-"} if start else {}
+    headers = {"Range": f"bytes={start}-{stop - 1 if stop < size else ''}"} if start or stop < size else {}
     response = endpoint.open(endpoint.request("GET", path, doing, headers=headers), scopes)
     try:
-        return _body(endpoint, response, doing, size, start)
+        return _body(endpoint, response, doing, size, start, stop)
     except BaseException:
         response.close()
         raise
 
 
-def _body(endpoint: Endpoint, response: Response, doing: str, size: int, start: int) -> BlobBody:
-    if response.status == 206 and start:
-        left = _check_range(response, doing, size, start)
+def _body(endpoint: Endpoint, response: Response, doing: str, size: int, start: int, stop: int) -> BlobBody:
+    if response.status == 206 and (start or stop < size):
+        left = _check_range(response, doing, size, start, stop)
         return BlobBody(response, left, doing)
     if response.status == 200:
         _check_length(response, doing, size)
@@ -99,14 +107,14 @@ def _body(endpoint: Endpoint, response: Response, doing: str, size: int, start: 
     raise endpoint.problem(response.whole(MAX_ERROR_BODY), doing)
 
 
-def _check_range(response: Response, doing: str, size: int, start: int) -> int:
-    """Bytes from ``start`` to the end of the blob, of which the answer may hold fewer: then it ends early."""
+def _check_range(response: Response, doing: str, size: int, start: int, stop: int) -> int:
+    """Bytes from ``start`` to ``stop``, of which the answer may hold fewer (then it ends early) or more."""
     given = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
     if given is None or int(given[1]) != start:
         raise NetworkError(f"cannot {doing}: asked for the bytes from {start}, the registry sends others")
     if given[3] not in ("*", str(size)) or int(given[2]) >= size:
         raise Corrupt(f"cannot {doing}: it should have {size} bytes, the registry has {given[3]}")
-    return size - start
+    return max(stop, int(given[2]) + 1) - start
 
 
 def _check_length(response: Response, doing: str, size: int) -> None:

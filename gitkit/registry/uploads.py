@@ -6,12 +6,14 @@ only thing that works everywhere: distribution 2.8 loses an upload that was cut.
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import BinaryIO
 from urllib.parse import quote
 
 from gitkit.core.digest import PREFIX, short
-from gitkit.errors import Corrupt, KitError, NetworkError
-from gitkit.registry.address import joined
+from gitkit.core.reference import RegistryUrl, parse_remote
+from gitkit.errors import Corrupt, Denied, KitError, NetworkError, UsageError
+from gitkit.registry.address import api_host, api_repository, joined
 from gitkit.registry.endpoint import Endpoint
 from gitkit.registry.messages import Reply
 from gitkit.registry.problems import MAX_ERROR_BODY, Transient, describe, registry_errors
@@ -20,6 +22,47 @@ from gitkit.registry.transport import CHUNK, Response
 _SESSION_LOST = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
 _COMMIT_RATE = 50 * 1024 * 1024
 _MAX_COMMIT_S = 900.0
+
+
+def mount(endpoint: Endpoint, repository: str, scopes: tuple[str, ...], *, digest: str, source: str) -> bool:
+    """Have the registry take a blob over from its repository at ``source``, a URL; whether it did ("Mounting a blob").
+
+    Registries that do not, or where we may not read ``source``, open an upload session (which is cancelled) or refuse.
+    ``scopes`` are those for a push.
+
+    Raises:
+        NetworkError
+    """
+    name = _here(endpoint.host, source)
+    if name is None:
+        return False
+    doing = f"mount blob {short(digest)}"
+    scopes = (*scopes, f"repository:{name}:pull")
+    query = f"mount={quote(digest, safe='')}&from={quote(name, safe='')}"
+    request = endpoint.request("POST", f"/v2/{repository}/blobs/uploads/?{query}", doing)
+    try:
+        reply = endpoint.call(request, scopes)
+    except Denied:
+        return False
+    location = reply.headers.get("Location")
+    if reply.status == 202 and location:
+        # An answer that says the session is gone would be as good; whatever goes wrong, it expires by itself.
+        with suppress(KitError):
+            endpoint.call(endpoint.request("DELETE", joined(reply.url, location), doing), scopes)
+    if reply.status in (201, 202, 400, 401, 403, 404, 405):
+        return reply.status == 201
+    raise endpoint.problem(reply, doing)
+
+
+def _here(host: str, source: str) -> str | None:
+    """The repository that ``source`` names, if ``host`` serves it."""
+    try:
+        place = parse_remote(source)
+    except UsageError:
+        return None
+    if not isinstance(place, RegistryUrl) or api_host(place.host) != api_host(host):
+        return None
+    return api_repository(place.host, place.repository)
 
 
 class Upload:

@@ -18,7 +18,7 @@ _PRE_COMMIT_SNIPPET = """\
     hooks:
       - id: git-kit-push
         name: git kit
-        entry: git-kit push
+        entry: sh -c 'git-kit push "${PRE_COMMIT_TO_REF:-HEAD}"'
         language: system
         stages: [pre-push]
         always_run: true

@@ -68,7 +68,7 @@ class ImageLayout:
         except OSError:
             return False
 
-    def open_blob(self, digest: str, size: int, *, start: int = 0) -> BlobReader:
+    def open_blob(self, digest: str, size: int, *, start: int = 0, stop: int | None = None) -> BlobReader:
         try:
             file = io.FileIO(self.blob_path(digest))
         except FileNotFoundError as error:

@@ -5,6 +5,7 @@ under the same tag. What a remote's keep-manifests name is known to be there, wi
 """
 
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from gitkit.core.digest import digest_of
@@ -23,6 +24,7 @@ from gitkit.store.keepcache import KeepCache
 from gitkit.sync.pointers import Need
 
 TAG_PREFIX = "kit.objects-"
+_KEEP_TAG = re.compile(TAG_PREFIX + r"[0-9a-f]{32}")
 MAX_LAYERS = 2000
 
 
@@ -49,7 +51,7 @@ def known(remote: Remote, cache: KeepCache) -> dict[str, int]:
     """
     found: dict[str, int] = {}
     for tag in remote.tags():
-        if tag.startswith(TAG_PREFIX):
+        if _KEEP_TAG.fullmatch(tag):
             found.update(_layers(remote, cache, tag))
     return found
 
@@ -76,4 +78,7 @@ def _layers(remote: Remote, cache: KeepCache, tag: str) -> dict[str, int]:
         if tag_of(manifest) != tag:
             return {}
         cache.save(tag, manifest)
-    return {layer.digest: layer.size for layer in parse_manifest(manifest).layers}
+    try:
+        return {layer.digest: layer.size for layer in parse_manifest(manifest).layers}
+    except KitError:
+        return {}

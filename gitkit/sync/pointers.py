@@ -33,19 +33,23 @@ def in_tree(git: Git, rev: str) -> list[PointerFile]:
 
 def in_index(git: Git) -> list[PointerFile]:
     """The pointers of the index that the filter applies to, in path order."""
-    files = _pointers(git, objects.list_index(git))
-    under_filter = attributes.tracked(git, [file.path for file in files])
-    return [file for file in files if file.path in under_filter]
+    # Attributes first: in a partial clone looking at the other files would download them.
+    entries = objects.list_index(git)
+    under_filter = attributes.tracked(git, [entry.path for entry in entries])
+    return _pointers(git, [entry for entry in entries if entry.path in under_filter])
 
 
 def in_range(git: Git, include: Sequence[str], exclude: Sequence[str], *, remote: str | None) -> list[Need]:
-    """What commits in ``include`` need and those in ``exclude`` (and on ``remote``) do not. One `rev-list` for all."""
+    """What commits in ``include`` need and those in ``exclude`` (and on ``remote``) do not. One `rev-list` for all.
+
+    Git LFS keeps the content of its own pointers.
+    """
     paths = dict(objects.candidate_blobs(git, include, exclude, remote=remote, limit=MAX_SIZE))
     found = objects.read_small(git, paths, MAX_SIZE)
     needs = []
     for oid, raw in found.items():
         pointer = parse(raw)
-        if pointer is not None:
+        if pointer is not None and not pointer.lfs:
             needs.append(Need(pointer.digest, pointer.size, paths[oid]))
     return unique(needs)
 

@@ -8,10 +8,11 @@ import io
 from collections.abc import Callable, Iterable, Sequence
 from typing import BinaryIO, NamedTuple
 
-from gitkit.core.events import Advanced, Finished, Sink, Started, ignore
+from gitkit.core.events import Advanced, Finished, Sink, Started, Warned, ignore
 from gitkit.core.paths import show_path
 from gitkit.core.remote import BlobReader, Remote
 from gitkit.errors import Corrupt, KitError, NotFound
+from gitkit.git import attributes
 from gitkit.git.run import Git
 from gitkit.store.keepcache import KeepCache
 from gitkit.store.layout import ImageLayout
@@ -48,31 +49,46 @@ def parse_updates(text: bytes) -> list[Update]:
     return updates
 
 
-def needed(git: Git, updates: Sequence[Update], *, remote: str | None) -> list[Need]:
-    """What the pushed refs bring that the Git remote does not have yet: empty means that there is nothing to do.
+class Wanted(NamedTuple):
+    """``must`` be on the remote before a ref moves: new content, and all of the pushed commits. ``should`` be
+    there, too: older content, and what only looks like a pointer of ours; where nobody has it, a warning tells.
+    """
+
+    must: list[Need]
+    should: list[Need]
+
+
+def wanted(git: Git, updates: Sequence[Update], proven: Sequence[str], *, remote: str | None) -> Wanted:
+    """What the pushed refs need, beyond the commits ``proven`` complete on the remote: empty means nothing to do.
 
     ``remote`` is the Git remote's name, or None when it is pushed to by URL.
     """
     include = [update.local_oid for update in updates if update.local_oid is not None]
     if not include:
-        return []
+        return Wanted([], [])
+    # What is new to the Git remote is looked at even where it was proven once: a branch that was deleted there may have
+    # taken its content along.
     exclude = [update.remote_oid for update in updates if update.remote_oid is not None]
-    return pointers.in_range(git, include, exclude, remote=remote)
+    new = pointers.in_range(git, include, exclude, remote=remote)
+    everything = pointers.unique([*new, *pointers.in_range(git, include, proven, remote=None)])
+    if not everything:
+        return Wanted([], [])
+    now = pointers.unique([*new, *at_tips(git, include)])
+    filtered = attributes.tracked(git, [need.path for need in now])
+    must = [need for need in now if need.path in filtered]
+    chosen = {need.digest for need in must}
+    return Wanted(must, [need for need in everything if need.digest not in chosen])
 
 
-def remote_changed(git: Git, updates: Sequence[Update], *, remote: str | None, file: str) -> bool:
-    """Whether the pushed commits touch ``file``, which names the remote: then it may lack what was pushed before."""
-    oids = [update.local_oid for update in updates if update.local_oid is not None]
-    exclude = [f"^{update.remote_oid}" for update in updates if update.remote_oid is not None]
-    args = ["rev-list", "--max-count=1", "--ignore-missing", *oids, *exclude]
-    if remote is not None:
-        args += ["--not", f"--remotes={remote}"]
-    return bool(git.ask(*args, "--", file))
+def needed(git: Git, revs: Sequence[str]) -> list[Need]:
+    """All content that commits and their history name."""
+    return pointers.in_range(git, list(revs), [], remote=None) if revs else []
 
 
 def at_tips(git: Git, revs: Iterable[str]) -> list[Need]:
-    """All content that the commits ``revs`` themselves name, new or not."""
-    return pointers.unique(need for rev in revs for need in pointers.needs_of(pointers.in_tree(git, rev)))
+    """All content that the commits ``revs`` themselves name, new or not. A tag that leads to no commit needs none."""
+    commits = [rev for rev in revs if git.ask("rev-parse", "-q", "--verify", f"{rev}^{{commit}}") is not None]
+    return pointers.unique(need for rev in commits for need in pointers.needs_of(pointers.in_tree(git, rev)))
 
 
 def push(
@@ -80,6 +96,7 @@ def push(
     remote: Remote,
     needs: Sequence[Need],
     *,
+    should: Sequence[Need] = (),
     ask_all: bool = False,
     transfers: int = 4,
     emit: Sink = ignore,
@@ -89,18 +106,30 @@ def push(
     What the remote's keep-manifests name is taken to be there; with ``ask_all`` the remote is asked for each blob,
     which finds and mends what was lost there.
 
+    What ``should`` be there is uploaded like ``needs``, but may be missing: then a warning tells.
+
     Raises:
-        NotFound: some content is neither in the store nor on the remote. What could be uploaded stays uploaded.
+        NotFound: some of ``needs`` is neither in the store nor on the remote. What could be uploaded stays uploaded.
         Corrupt: a blob of the store is damaged.
         Denied, NetworkError
     """
     cache = KeepCache(store)
     known = keep.known(remote, cache)
-    new = [need for need in needs if need.digest not in known]
-    asked = list(needs) if ask_all else new
+    both = pointers.unique([*needs, *should])
+    new = [need for need in both if need.digest not in known]
+    asked = both if ask_all else new
     if not asked:
         return Pushed(len(needs), [], [], 0)
-    uploaded = upload(store, remote, asked, transfers=transfers, emit=emit)
+    optional = frozenset(need.digest for need in should) - {need.digest for need in needs}
+    uploaded, missing = _upload(store, remote, asked, transfers=transfers, emit=emit)
+    refused = [need for need in missing if need.digest not in optional]
+    if refused:
+        raise _missing(refused, remote)
+    if missing:
+        first = show_path(missing[0].path)
+        emit(Warned(f"{len(missing)} older files are neither here nor on {remote.url}, such as {first}"))
+    lost = {need.digest for need in missing}
+    new = [need for need in new if need.digest not in lost]
     if new:
         keep.keep(remote, cache, new)
     return Pushed(len(needs), new, uploaded, sum(need.size for need in uploaded))
@@ -114,6 +143,16 @@ def upload(
     Raises:
         NotFound: some are neither here nor there.
     """
+    sent, missing = _upload(store, remote, needs, transfers=transfers, emit=emit)
+    if missing:
+        raise _missing(missing, remote)
+    return sent
+
+
+def _upload(
+    store: ImageLayout, remote: Remote, needs: Sequence[Need], *, transfers: int, emit: Sink
+) -> tuple[list[Need], list[Need]]:
+    """What was sent, and what is neither here nor there."""
 
     def one(need: Need) -> str:
         if not store.holds(need.digest, need.size):
@@ -129,10 +168,7 @@ def upload(
     states = each(one, needs, limit=transfers)
     sent = [need for need, state in zip(needs, states, strict=True) if state == "sent"]
     emit(Finished("uploaded", len(sent), sum(need.size for need in sent)))
-    missing = [need for need, state in zip(needs, states, strict=True) if state == "missing"]
-    if missing:
-        raise _missing(missing, remote)
-    return sent
+    return sent, [need for need, state in zip(needs, states, strict=True) if state == "missing"]
 
 
 def _missing(missing: Sequence[Need], remote: Remote) -> KitError:

@@ -386,7 +386,7 @@ def test_release_puts_every_blob_and_the_manifest_under_the_version_and_again_do
     before = len(fault_registry.requests)
     again = released.kit("release", VERSION, "--json")
     assert json.loads(again.stdout)["new"] is False
-    assert [call.method for call in fault_registry.requests[before:]] == ["HEAD"]
+    assert {call.method for call in fault_registry.requests[before:]} == {"HEAD"}  # is all of it still there?
 
 
 def test_release_of_a_version_that_the_registry_has_otherwise_is_a_conflict_and_changes_nothing(

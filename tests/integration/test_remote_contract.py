@@ -178,6 +178,8 @@ def test_name_that_is_no_digest_is_refused(remote: Remote, digest: str) -> None:
         remote.open_blob(digest, 1)
     with pytest.raises(KitError):
         remote.put_blob(digest, 1, source(b"x"))
+    with pytest.raises(KitError):
+        remote.mount_blob(digest, remote.url)
 
 
 def test_manifest_reads_back_exactly_by_digest_and_tag(remote: Remote) -> None:
@@ -215,6 +217,56 @@ def test_tags_are_all_names_sorted(remote: Remote) -> None:
     for name in names:
         put_manifest(remote, tag=name)
     assert remote.tags() == sorted(names)
+
+
+def test_deleted_tag_is_gone_and_its_manifest_and_other_tags_stay(remote: Remote) -> None:
+    digest, manifest = put_manifest(remote, DATA, tag="v1")
+    put_manifest(remote, DATA, tag="prod")
+    other, _ = put_manifest(remote, tag="v2")
+    remote.delete_tag("v1")
+    assert remote.tags() == ["prod", "v2"]
+    assert remote.resolve("v1") is None
+    assert (remote.resolve("prod"), remote.resolve("v2")) == (digest, other)
+    assert remote.get_manifest("prod") == manifest
+    assert read_all(remote.open_blob(DIGEST, len(DATA))) == DATA
+
+
+def test_last_tag_of_a_manifest_deleted_leaves_the_manifest_by_digest(remote: Remote) -> None:
+    digest, manifest = put_manifest(remote, DATA, tag="only")
+    remote.delete_tag("only")
+    assert remote.tags() == []
+    assert remote.get_manifest(digest) == manifest
+
+
+def test_tag_that_is_not_there_deleted_is_not_found_and_changes_nothing(remote: Remote) -> None:
+    with pytest.raises(NotFound):
+        remote.delete_tag("v1")
+    put_manifest(remote, DATA, tag="v2")
+    with pytest.raises(NotFound):
+        remote.delete_tag("v1")
+    assert remote.tags() == ["v2"]
+
+
+def test_deleted_tag_can_be_given_again_and_deleted_again(remote: Remote) -> None:
+    for _ in range(2):
+        digest, _ = put_manifest(remote, DATA, tag="v1")
+        assert remote.resolve("v1") == digest
+        remote.delete_tag("v1")
+        assert remote.resolve("v1") is None
+
+
+def test_blob_that_is_there_mounted_from_the_same_place_stays_the_same(remote: Remote) -> None:
+    digest = put(remote, DATA)
+    assert remote.mount_blob(digest, remote.url) is True
+    assert read_all(remote.open_blob(digest, len(DATA))) == DATA
+
+
+@pytest.mark.parametrize("source_url", ["oci://registry.example.com/acme/llm", "oci-layout:elsewhere", "the store"])
+def test_blob_mounted_from_elsewhere_is_not_there_and_can_be_put(remote: Remote, source_url: str) -> None:
+    assert remote.mount_blob(DIGEST, source_url) is False
+    assert remote.has_blob(DIGEST) is False
+    put(remote, DATA)
+    assert remote.has_blob(DIGEST) is True
 
 
 def test_blobs_put_from_many_threads_are_all_there(remote: Remote) -> None:

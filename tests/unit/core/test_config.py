@@ -72,7 +72,10 @@ def test_config_with_a_layout_folder_has_its_path() -> None:
         ('[kit]\nformat = ["modelpack"]', ['kit.format: unknown key, did you mean "formats"?']),
         ('[kit]\nformats = "modelpack"', ["kit.formats: must be a valid list"]),
         ("[kit]\nformats = []", ["kit.formats: list should have at least 1 item after validation, not 0"]),
-        ('[kit]\nformats = ["tar"]', ['kit.formats: "tar" is not a format; known: modelpack']),
+        ('[kit]\nformats = ["tar"]', ['kit.formats: "tar" is not a format; known: modelpack, modelkit, docker, image']),
+        ('[kit]\nformats = ["image", "image"]', ['kit.formats: "image" is listed twice']),
+        ('[kit]\nlayer_format = "zip"', ["kit.layer_format: must be 'tar' or 'raw'"]),
+        ('[kit]\ncompression = "xz"', ["kit.compression: must be 'none', 'gzip' or 'zstd'"]),
         ('[kit]\ntags = ""', ["kit.tags: string should have at least 1 character"]),
         ('[remote]\nurl = "https://h/a"', ['remote.url: "https://h/a" is not a remote']),
         ('[remote]\nurl = "https://ann:s3/cr@et@h/a"', ['remote.url: "https://h/a" is not a remote']),
@@ -105,7 +108,7 @@ def test_config_with_a_layout_folder_has_its_path() -> None:
         (
             'remot = 1\n[kit]\nformats = ["tar"]\n[environments.dev]\nbrnch = "a"',
             [
-                'kit.formats: "tar" is not a format; known: modelpack',
+                'kit.formats: "tar" is not a format; known: modelpack, modelkit, docker, image',
                 "environments.dev.branch: is required",
                 'environments.dev.brnch: unknown key, did you mean "branch"?',
                 'remot: unknown key, did you mean "remote"?',

@@ -103,7 +103,7 @@ def test_keys_without_a_value_are_as_if_they_were_not_there() -> None:
         ("model: a\n", ["line 1: model: must be a valid dictionary or instance of Model"]),
         ("package:\n  authors: Ada\n", ["line 2: package.authors: must be a valid list"]),
         ("model:\n  path: [a]\n", ["line 2: model.path: must be a valid string"]),
-        ("mcpServers:\n- path: a\n", ["line 2: mcpServers[0].name: is required"]),
+        ("mcpServers:\n- path: a.mcpb\n", ["line 2: mcpServers[0].name: is required"]),
         ("model:\n  parts:\n  - type: a/b\n", ["line 3: model.parts[0].type: string should match pattern "]),
         ("model:\n  parts:\n  - type: \u00e9\n", ["line 3: model.parts[0].type: string should match pattern "]),
         ("package:\n  name: a\n  name: b\n", ["line 3: package.name: is given twice"]),
@@ -159,9 +159,59 @@ def test_path_listed_in_two_places_of_one_section_names_the_first() -> None:
     assert _problems("code:\n- path: a\n- path: a\n") == ['line 3: code[1].path: "a" is listed twice (also as code[0])']
 
 
-def test_remote_dataset_needs_no_path_of_its_own() -> None:
-    kitfile = parse_kitfile(b"datasets:\n- {path: a, remotePath: s3://bucket/key, remoteHash: x}\ncode:\n- path: a\n")
-    assert list(entries(kitfile)) == [Entry("code", 0, "a")]
+def test_remote_dataset_is_no_entry_of_the_kit() -> None:
+    kitfile = parse_kitfile(b"datasets:\n- {path: a, remotePath: s3://bucket/key, remoteHash: x}\ncode:\n- path: b\n")
+    assert list(entries(kitfile)) == [Entry("code", 0, "b")]
+
+
+@pytest.mark.parametrize(
+    "dataset",
+    [
+        "path: a, remotePath: s3://bucket/deep/key, remoteHash: etag",
+        "path: a, remotePath: 's3://bucket/key?versionId=3', remoteHash: etag",
+        "remotePath: s3://bucket/key, remoteHash: etag",
+        "path: a, remotePath: registry.example.com/acme/rows:v1",
+        "path: a, remotePath: acme/rows:v1, remoteHash: of no use but harmless",
+        "path: a",
+    ],
+)
+def test_dataset_here_in_s3_or_in_another_kit_is_valid(dataset: str) -> None:
+    parse_kitfile(f"datasets: [{{{dataset}}}]\ncode: [{{path: aa}}]\ndocs: [{{path: b/a}}]".encode())
+
+
+@pytest.mark.parametrize(
+    ("dataset", "problem"),
+    [
+        ("path: a, remotePath: s3://bucket/key", "remotePath: needs a remoteHash: the object's ETag"),
+        ("path: a, remoteHash: etag", "remoteHash: is of no use without a remotePath"),
+        ("path: a, remotePath: '', remoteHash: etag", "remoteHash: is of no use without a remotePath"),
+        ("path: a, remotePath: s3://bucket, remoteHash: x", '"s3://bucket" is neither s3://BUCKET/KEY nor a kit'),
+        ("path: a, remotePath: https://h/a:v1, remoteHash: x", "is neither s3://BUCKET/KEY nor a kit"),
+        ("path: a, remotePath: ./rows, remoteHash: x", '"./rows" is neither s3://BUCKET/KEY nor a kit'),
+        ("path: /a, remotePath: acme/rows:v1", '"/a" is absolute'),
+        ("path: code, remotePath: acme/rows:v1", '"code" is listed twice'),
+        ("path: ./deep, remotePath: acme/rows:v1", "is inside of datasets[0], which comes from another kit"),
+        ("path: ., remotePath: acme/rows:v1", "is inside of datasets[0], which comes from another kit"),
+    ],
+)
+def test_dataset_that_lies_elsewhere_in_a_wrong_way_is_invalid(dataset: str, problem: str) -> None:
+    found = _problems(f"datasets:\n- {{{dataset}}}\ncode: [{{path: code}}]\ndocs: [{{path: deep/er/file}}]")
+    assert found and all(problem in line for line in found)
+
+
+@pytest.mark.parametrize(
+    ("servers", "problem"),
+    [
+        ("{name: a, path: tools.zip}", 'mcpServers[0].path: "tools.zip" is not an MCP bundle (.mcpb)'),
+        ("{name: a, path: ''}", 'mcpServers[0].path: "" is not an MCP bundle (.mcpb)'),
+        ("{name: '', path: a.mcpb}", "mcpServers[0].name: is empty"),
+        ("{name: a, path: a.mcpb}, {name: a, path: b.mcpb}", 'mcpServers[1].name: "a" is also mcpServers[0]'),
+        ("{name: a, path: a.mcpb}, {name: b, path: ./a.mcpb}", '"./a.mcpb" is listed twice (also as mcpServers[0])'),
+    ],
+)
+def test_mcp_server_without_a_name_of_its_own_or_a_bundle_is_invalid(servers: str, problem: str) -> None:
+    (found,) = _problems(f"mcpServers: [{servers}]")
+    assert problem in found
 
 
 @pytest.mark.parametrize("path", ["registry.example.com/a:v1", "a:v1", "a@sha256:abc"])
@@ -223,6 +273,12 @@ def test_resolved_demo_is_byte_for_byte_what_kitops_writes() -> None:
     data = to_json(resolved(parse_kitfile(DEMO), files_of, lambda path: path.endswith(".bin")))
     assert len(data) == 1437
     assert digest_of(data) == "sha256:aefc94b66f6c8f8f15654eb31a6eb04002fbd36cd91a55d0cdc6ccb6c54f4b5d"
+
+
+def test_resolved_entry_of_a_compressed_layer_has_its_diff_id() -> None:
+    kitfile = parse_kitfile(b"code: [{path: a}]")
+    found = resolved(kitfile, lambda _: [File("a", digest_of(b"packed"), digest_of(b"tar"))], lambda _: True)
+    assert found["code"] == [{"path": "a", "digest": digest_of(b"packed"), "diffId": digest_of(b"tar")}]
 
 
 def test_resolved_empty_kitfile_still_has_a_package() -> None:

@@ -202,9 +202,15 @@ def test_modelpack_layer_without_a_path_or_title_is_invalid(tmp_path: Path) -> N
 
 
 def test_modelpack_mode_of_a_file_is_one_of_two(tmp_path: Path) -> None:
-    modes = (0o4755, 0o100, 0o644, 0o2666)
+    modes = (0o4755, 0o100, 0o644, 0o2666, 0o611)
     layers = [samples.raw(f"f{number}", bytes([number]), mode=mode) for number, mode in enumerate(modes)]
-    assert [file.mode for file in read(samples.modelpack(layers), tmp_path).files] == [0o755, 0o755, 0o644, 0o644]
+    assert [file.mode for file in read(samples.modelpack(layers), tmp_path).files] == [
+        0o755,
+        0o755,
+        0o644,
+        0o644,
+        0o644,
+    ]
 
 
 def test_cnai_kit_is_read_as_modelpack(tmp_path: Path) -> None:

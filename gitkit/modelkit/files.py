@@ -1,17 +1,18 @@
 """A commit as the source of a kit: its Kitfile, and which of its files belong to which entry.
 
 A file belongs to the entry with the longest path that leads to it, so `model: models` and `datasets: models/eval`
-divide a tree. A file that an entry names itself is never ignored by ``.kitignore``.
+divide a tree. A file that an entry names itself is never ignored by ``.kitignore``. What lies in the folder of a
+dataset that comes from elsewhere belongs to no entry.
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from gitkit.core.ignore import parse_ignore
 from gitkit.core.pointer import MAX_SIZE, parse
-from gitkit.errors import InvalidFile, Unsupported
+from gitkit.errors import InvalidFile
 from gitkit.git import objects
 from gitkit.git.objects import Commit, TreeEntry
 from gitkit.git.run import Git
@@ -19,12 +20,17 @@ from gitkit.store.ingest import copy_hashed
 
 if TYPE_CHECKING:
     from gitkit.core.kitfile import Entry, Kitfile
+    from gitkit.core.problems import Problem
 
 _MAX_KITFILE = 1 << 20
+_Place = tuple[str, int]
 
 
-class KitLayer(NamedTuple):
-    """One file of a kit. ``oid`` is the Git blob that holds its content, or None where Git holds a pointer."""
+class KitFile(NamedTuple):
+    """One file of a kit. ``oid`` is the Git blob that holds its content, or None where Git holds a pointer.
+
+    ``section`` and ``number`` are its entry's; ``named`` where the entry's path is the file's own.
+    """
 
     section: str
     number: int
@@ -35,19 +41,38 @@ class KitLayer(NamedTuple):
     named: bool
     oid: str | None
 
+    @property
+    def mode(self) -> int:
+        """Permission bits, as Git knows them."""
+        return 0o755 if self.executable else 0o644
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KitSource:
     """Everything that a kit of this commit is made from. ``skipped`` are links and submodules, which no kit holds.
 
-    ``source_url`` is what the commit's own ``.gitkit.toml`` says under ``kit.source``.
+    ``files`` come in the order of the sections, then of the path's bytes. ``folders`` are those of each entry, by its
+    section and number, that ``.kitignore`` does not name. ``source_url`` is what the commit's own ``.gitkit.toml`` says
+    under ``kit.source``. ``reference`` names the kit that the model is taken from, if it is.
     """
 
     commit: Commit
     source_url: str | None
     kitfile: "Kitfile"
-    layers: Sequence[KitLayer]
+    files: Sequence[KitFile]
+    folders: Mapping[_Place, Sequence[str]]
+    reference: str | None
     skipped: Sequence[str]
+
+    @property
+    def by_entry(self) -> dict[_Place, list[KitFile]]:
+        """The files of each entry that has some, in the order of a kit's layers."""
+        from gitkit.core.kitfile import entries
+
+        found: dict[_Place, list[KitFile]] = {(entry.section, entry.number): [] for entry in entries(self.kitfile)}
+        for file in self.files:
+            found[file.section, file.number].append(file)
+        return {place: files for place, files in found.items() if files}
 
 
 def read_source(git: Git, commit_oid: str) -> KitSource:
@@ -55,22 +80,28 @@ def read_source(git: Git, commit_oid: str) -> KitSource:
 
     Raises:
         InvalidFile: no Kitfile, or one that does not fit the commit; every problem is listed.
-        Unsupported: the Kitfile asks for what this version cannot do.
     """
-    from gitkit.core.kitfile import entries
+    from gitkit.core.kitfile import entries, is_kit_reference
 
     tree = {entry.path: entry for entry in objects.list_tree(git, commit_oid)}
     kitfile = _read_kitfile(git, tree, commit_oid)
-    _refuse_unsupported(kitfile)
-    wanted = list(entries(kitfile))
+    model = kitfile.model.path if kitfile.model is not None else None
+    reference = model if model and is_kit_reference(model) else None
+    wanted = [entry for entry in entries(kitfile) if reference is None or entry.section != "model"]
     ignored = parse_ignore((_content(git, tree.get(b".kitignore")) or b"").decode("utf-8", "replace"))
-    chosen, skipped = _assign(tree, wanted, ignored)
+    elsewhere = [dataset.path for dataset in kitfile.datasets if dataset.remote_path]
+    owner = _owner(wanted, [path for path in elsewhere if path])
+    chosen, skipped = _assign(tree.values(), owner, ignored)
     _check_entries(tree, wanted, chosen)
+    if not chosen and reference is None and not elsewhere:
+        raise InvalidFile("the Kitfile names no files", hint="give it a model, code, datasets or docs entry")
     return KitSource(
         commit=objects.read_commit(git, commit_oid),
         source_url=_source_url(git, tree),
         kitfile=kitfile,
-        layers=_layers(git, wanted, chosen),
+        files=_files(git, chosen),
+        folders=_folders(tree, owner, ignored),
+        reference=reference,
         skipped=skipped,
     )
 
@@ -97,21 +128,15 @@ def _source_url(git: Git, tree: Mapping[bytes, TreeEntry]) -> str | None:
     return parse_config(text).kit.source
 
 
-def _refuse_unsupported(kitfile: "Kitfile") -> None:
-    from gitkit.core.kitfile import is_kit_reference
-
-    if kitfile.model is not None and kitfile.model.path and is_kit_reference(kitfile.model.path):
-        raise Unsupported(f"the model refers to another kit, {kitfile.model.path}: git kit cannot build that yet")
-    if any(dataset.remote_path for dataset in kitfile.datasets):
-        raise Unsupported("a dataset has a remotePath: git kit cannot build that yet")
-    if kitfile.mcp_servers:
-        raise Unsupported("mcpServers cannot be part of a kit in the format modelpack")
-
-
 def _content(git: Git, entry: TreeEntry | None) -> bytes | None:
     if entry is None or not entry.mode.startswith("100"):
         return None
     return objects.read_small(git, [entry.oid], _MAX_KITFILE).get(entry.oid)
+
+
+# -- which file belongs where ----------------------------------------------------------------------------------------
+
+_Owner = Callable[[bytes], "Entry | None"]
 
 
 class _Choice(NamedTuple):
@@ -120,51 +145,78 @@ class _Choice(NamedTuple):
     named: bool
 
 
+def _owner(wanted: Sequence["Entry"], elsewhere: Sequence[str]) -> _Owner:
+    """Which entry a path belongs to. ``elsewhere`` are folders that are filled from other places."""
+    by_path: dict[bytes, Entry | None] = {os.fsencode(os.path.normpath(path)): None for path in elsewhere}
+    by_path.update({os.fsencode(entry.path): entry for entry in wanted})
+
+    def owner(path: bytes) -> "Entry | None":
+        while path:
+            if path in by_path:
+                return by_path[path]
+            path = path.rpartition(b"/")[0]
+        return by_path.get(b".")
+
+    return owner
+
+
 def _assign(
-    tree: Mapping[bytes, TreeEntry], wanted: Sequence["Entry"], ignored: Callable[[str], bool]
+    tree: Iterable[TreeEntry], owner: _Owner, ignored: Callable[[str], bool]
 ) -> tuple[list[_Choice], list[str]]:
-    by_path = {os.fsencode(entry.path): entry for entry in wanted}
     chosen, skipped = [], []
-    for path, file in tree.items():
-        entry = _owner(by_path, path)
+    for file in tree:
+        entry = owner(file.path)
         if entry is None:
             continue
-        named = os.fsencode(entry.path) == path
-        if not named and ignored(os.fsdecode(path)):
+        path = os.fsdecode(file.path)
+        named = entry.path == path
+        if not named and ignored(path):
             continue
         if file.mode.startswith("100"):
             chosen.append(_Choice(entry, file, named))
         else:
-            skipped.append(os.fsdecode(path))
+            skipped.append(path)
     return chosen, skipped
 
 
-def _owner(by_path: Mapping[bytes, "Entry"], path: bytes) -> "Entry | None":
-    while path:
-        if path in by_path:
-            return by_path[path]
-        path = path.rpartition(b"/")[0]
-    return by_path.get(b".")
+def _folders(tree: Iterable[bytes], owner: _Owner, ignored: Callable[[str], bool]) -> dict[_Place, list[str]]:
+    folders = {path.rpartition(b"/")[0] for path in tree} - {b""}
+    for folder in list(folders):
+        while (folder := folder.rpartition(b"/")[0]) and folder not in folders:
+            folders.add(folder)
+    found: dict[_Place, list[str]] = {}
+    for folder in folders:
+        entry, path = owner(folder), os.fsdecode(folder)
+        if entry is not None and not ignored(path):
+            found.setdefault((entry.section, entry.number), []).append(path)
+    return found
 
 
 def _check_entries(tree: Mapping[bytes, TreeEntry], wanted: Sequence["Entry"], chosen: Sequence[_Choice]) -> None:
-    from gitkit.core.problems import Problem, raise_for
+    from gitkit.core.problems import raise_for
 
     filled = {(choice.entry.section, choice.entry.number) for choice in chosen}
     problems = []
     for entry in wanted:
         if (entry.section, entry.number) not in filled:
             reason = "holds no files" if _is_folder(tree, entry.path) else "is not in this commit"
-            problems.append(Problem((entry.section, entry.number, "path"), f'"{entry.path}" {reason}'))
+            problems.append(_problem(entry, f'"{entry.path}" {reason}'))
     for choice in chosen:
+        if choice.entry.section == "mcpServers" and not choice.named:
+            problems.append(_problem(choice.entry, f'"{choice.entry.path}" is a folder, not an MCP bundle'))
         try:
             choice.file.path.decode("utf-8")
         except UnicodeDecodeError:
-            place = (choice.entry.section, choice.entry.number, "path")
-            problems.append(Problem(place, f"{choice.file.path!r}: the name is not UTF-8, so no kit can hold it"))
-    raise_for(problems, "Kitfile")
-    if not chosen:
-        raise InvalidFile("the Kitfile names no files", hint="give it a model, code, datasets or docs entry")
+            problems.append(
+                _problem(choice.entry, f"{choice.file.path!r}: the name is not UTF-8, so no kit can hold it")
+            )
+    raise_for(list(dict.fromkeys(problems)), "Kitfile")
+
+
+def _problem(entry: "Entry", text: str) -> "Problem":
+    from gitkit.core.problems import Problem
+
+    return Problem((entry.section, entry.number, "path"), text)
 
 
 def _is_folder(tree: Mapping[bytes, TreeEntry], path: str) -> bool:
@@ -172,19 +224,22 @@ def _is_folder(tree: Mapping[bytes, TreeEntry], path: str) -> bool:
     return path == "." or any(name.startswith(prefix) or name == prefix[:-1] for name in tree)
 
 
-def _layers(git: Git, wanted: Sequence["Entry"], chosen: Sequence[_Choice]) -> list[KitLayer]:
+# -- what is in it -------------------------------------------------------------------------------------------------
+
+
+def _files(git: Git, chosen: Sequence[_Choice]) -> list[KitFile]:
     """In the order of the sections, then of the path's bytes."""
     from gitkit.core.kitfile import SECTIONS
 
     small = objects.read_small(git, [choice.file.oid for choice in chosen], MAX_SIZE)
     pointers = {oid: pointer for oid, raw in small.items() if raw and (pointer := parse(raw)) is not None}
     plain = _hashed(git, [choice.file.oid for choice in chosen if choice.file.oid not in pointers])
-    layers = []
+    files = []
     for choice in sorted(chosen, key=lambda choice: (SECTIONS.index(choice.entry.section), choice.file.path)):
         pointer = pointers.get(choice.file.oid)
         digest, size = (pointer.digest, pointer.size) if pointer else plain[choice.file.oid]
-        layers.append(
-            KitLayer(
+        files.append(
+            KitFile(
                 section=choice.entry.section,
                 number=choice.entry.number,
                 path=choice.file.path.decode("utf-8"),
@@ -195,7 +250,7 @@ def _layers(git: Git, wanted: Sequence["Entry"], chosen: Sequence[_Choice]) -> l
                 oid=None if pointer else choice.file.oid,
             )
         )
-    return layers
+    return files
 
 
 def _hashed(git: Git, oids: Sequence[str]) -> dict[str, tuple[str, int]]:

@@ -1,0 +1,1 @@
+"""One module per family of kits: how its manifest and config say which file is where."""
