@@ -37,6 +37,9 @@ def write(context: Context, force: bool) -> None:
     say(f"wrote {show_path(os.path.relpath(path, context.cwd))}")
 
 
+command.add_command(write, "init")  # what KitOps calls it
+
+
 @command.command("show", epilog=example.format("git kit kitfile show --json"))
 @json_option
 @click.pass_obj

@@ -722,7 +722,7 @@ def test_release_of_all_formats_tags_the_first_with_the_version_and_again_does_n
     before = len(fault_registry.requests)
     again = tiny.kit("release", "v1.0.0")
     assert again.stdout == f"{told['digest']}\n"
-    assert [call.method for call in fault_registry.requests[before:]] == ["HEAD"] * 4
+    assert {call.method for call in fault_registry.requests[before:]} == {"HEAD"}
     assert "v1.0.0-image was released before to" in again.stderr
     listed = {path.name for path in (tiny.path / ".git/kit/tmp").iterdir()}
     assert listed == set()

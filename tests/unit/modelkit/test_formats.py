@@ -147,8 +147,8 @@ def test_compressed_layer_does_not_depend_on_how_its_content_arrives(
     class Dripping(ImageLayout):
         """A remote whose blobs come in small pieces of changing size."""
 
-        def open_blob(self, digest: str, size: int, *, start: int = 0) -> Any:
-            return Drip(super().open_blob(digest, size, start=start))
+        def open_blob(self, digest: str, size: int, **where: Any) -> Any:
+            return Drip(super().open_blob(digest, size, **where))
 
     class Drip:
         def __init__(self, inner: Any) -> None:
