@@ -191,7 +191,7 @@ branch = "dev"
     assert done.stderr.startswith("error: .gitkit.toml has 4 problems:\n")
     for line in (
         'remote.ulr: unknown key, did you mean "url"?',
-        'kit.formats: "modelpak" is not a format; known: modelpack',
+        'kit.formats: "modelpak" is not a format; known: modelpack, modelkit, docker, image',
         'environments.prod.approvls: unknown key, did you mean "approvals"?',
         'enviroments: unknown key, did you mean "environments"?',
     ):
