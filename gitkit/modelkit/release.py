@@ -4,12 +4,11 @@ Order: content of all formats, then their manifests with their tags, the one wit
 anywhere, a tag names a whole kit or does not exist; repeating the command finishes it.
 """
 
-import io
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from gitkit.core.digest import digest_of, short
-from gitkit.core.events import Advanced, Finished, Sink, Started, ignore
+from gitkit.core.events import Finished, Sink, Started, ignore
 from gitkit.core.oci import MAX_MANIFEST
 from gitkit.core.reference import is_tag
 from gitkit.core.remote import Remote
@@ -22,9 +21,7 @@ from gitkit.store.keepcache import KeepCache
 from gitkit.sync import keep, push
 from gitkit.sync.parallel import each
 from gitkit.sync.pointers import Need
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from gitkit.sync.sender import Sender
 
 
 class Released(NamedTuple):
@@ -108,9 +105,10 @@ def _upload(content: Content, remote: Remote, kits: Sequence[Kit], transfers: in
 
 def _upload_tars(tars: TarLayers, remote: Remote, layers: Sequence[Layer], transfers: int, emit: Sink) -> None:
     def one(layer: Layer) -> bool:
-        if not isinstance(layer.source, Recipe):
+        recipe = layer.source
+        if not isinstance(recipe, Recipe):
             raise AssertionError("only layers that are made on the way come here")
-        sender = _Sender(tars, layer.source, emit)
+        sender = Sender(lambda: tars.open(recipe), emit)
         try:
             remote.put_blob(layer.digest, layer.size, sender.open)
         except Corrupt as error:
@@ -130,42 +128,3 @@ def _upload_tars(tars: TarLayers, remote: Remote, layers: Sequence[Layer], trans
         raise
     done = [layer for layer, was_sent in zip(layers, sent, strict=True) if was_sent]
     emit(Finished("uploaded", len(done), sum(layer.size for layer in done)))
-
-
-class _Sender:
-    """Opens a layer for an upload and tells how many bytes pass."""
-
-    def __init__(self, tars: TarLayers, recipe: Recipe, emit: Sink) -> None:
-        self.used = False
-        self._tars = tars
-        self._recipe = recipe
-        self._emit = emit
-        self._sent = 0
-
-    def open(self) -> BinaryIO:
-        self._emit(Advanced(-self._sent))
-        self._sent = 0
-        self.used = True
-        return io.BufferedReader(_Counting(self._tars.open(self._recipe), self._count), 1 << 20)
-
-    def _count(self, count: int) -> None:
-        self._sent += count
-        self._emit(Advanced(count))
-
-
-class _Counting(io.RawIOBase):
-    def __init__(self, source: BinaryIO, count: Callable[[int], None]) -> None:
-        self._source = source
-        self._count = count
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "WriteableBuffer", /) -> int:
-        count = self._source.readinto(buffer)  # type: ignore[attr-defined]
-        self._count(count)
-        return int(count)
-
-    def close(self) -> None:
-        self._source.close()
-        super().close()

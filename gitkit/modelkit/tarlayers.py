@@ -13,7 +13,7 @@ import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gitkit.core.digest import PREFIX, digest_of, is_digest
 from gitkit.core.events import Advanced, Finished, Sink, Started, ignore
@@ -109,7 +109,7 @@ class TarLayers:
             self._emit(Finished("hashed", len(missing), size))
         return [known[each] for each in recipes]
 
-    def open(self, recipe: Recipe) -> BinaryIO:
+    def open(self, recipe: Recipe) -> "io.BufferedReader":
         """The layer's bytes. Close it."""
         return io.BufferedReader(_Stream(compressed(recipe.compression, self._tar(recipe))), BLOCK)
 

@@ -4,13 +4,12 @@ Order: blobs, then keep-manifest, then (Git's work) refs. Killed anywhere, it ca
 again, and a ref never names content that the remote does not keep.
 """
 
-import io
-from collections.abc import Callable, Iterable, Sequence
-from typing import BinaryIO, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from gitkit.core.events import Advanced, Finished, Sink, Started, Warned, ignore
+from gitkit.core.events import Finished, Sink, Started, Warned, ignore
 from gitkit.core.paths import show_path
-from gitkit.core.remote import BlobReader, Remote
+from gitkit.core.remote import Remote
 from gitkit.errors import Corrupt, KitError, NotFound
 from gitkit.git import attributes
 from gitkit.git.run import Git
@@ -19,6 +18,7 @@ from gitkit.store.layout import ImageLayout
 from gitkit.sync import keep, pointers
 from gitkit.sync.parallel import each
 from gitkit.sync.pointers import Need
+from gitkit.sync.sender import Sender
 
 _SHOWN = 5
 
@@ -157,7 +157,7 @@ def _upload(
     def one(need: Need) -> str:
         if not store.holds(need.digest, need.size):
             return "there" if remote.has_blob(need.digest) else "missing"
-        sender = _Sender(store, need, emit)
+        sender = Sender(lambda: store.open_blob(need.digest, need.size), emit)
         try:
             remote.put_blob(need.digest, need.size, sender.open)
         except Corrupt as error:
@@ -185,46 +185,6 @@ def _damaged(need: Need) -> KitError:
         f"{show_path(need.path)}: its blob {need.digest} in the store is damaged",
         hint="git kit fsck, then git kit pull or git add --renormalize PATH",
     )
-
-
-class _Sender:
-    """Opens a blob of the store for an upload and tells how many bytes pass."""
-
-    def __init__(self, store: ImageLayout, need: Need, emit: Sink) -> None:
-        self.used = False
-        self._store = store
-        self._need = need
-        self._emit = emit
-        self._sent = 0
-
-    def open(self) -> BinaryIO:
-        self._emit(Advanced(-self._sent))
-        self._sent = 0
-        self.used = True
-        reader = self._store.open_blob(self._need.digest, self._need.size)
-        return io.BufferedReader(_Counting(reader, self._count), 1 << 20)
-
-    def _count(self, count: int) -> None:
-        self._sent += count
-        self._emit(Advanced(count))
-
-
-class _Counting(io.RawIOBase):
-    def __init__(self, reader: BlobReader, count: Callable[[int], None]) -> None:
-        self._reader = reader
-        self._count = count
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
-        count = self._reader.readinto(buffer)
-        self._count(count)
-        return count
-
-    def close(self) -> None:
-        self._reader.close()
-        super().close()
 
 
 def _oid(text: str) -> str | None:
