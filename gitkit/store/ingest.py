@@ -18,6 +18,8 @@ from gitkit.errors import KitError
 BLOCK = 1 << 20
 _BLOCKS_IN_FLIGHT = 4
 _BLOCKS_PER_FLUSH = 32
+_KEPT_IN_CACHE = 128 << 20
+"""Up to this size (bytes) a new blob stays in the page cache, where the push that follows finds it."""
 
 
 class Source(Protocol):
@@ -108,6 +110,10 @@ class _Flusher:
         while self._asked.get():
             with suppress(OSError):
                 os.fdatasync(fd)
+                if os.fstat(fd).st_size > _KEPT_IN_CACHE:
+                    # Memory that the kernel has handed out before is faster than new memory, and the person's other
+                    # files stay in it: what is on disk now need not stay in the page cache.
+                    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 class _Blocks:
