@@ -13,6 +13,7 @@ from gitkit.git import objects
 from gitkit.git.tags import release_commit
 from gitkit.modelkit.build import Kit, build
 from gitkit.modelkit.content import Content
+from gitkit.modelkit.files import uncovered
 from gitkit.modelkit.formats.options import COMPRESSIONS, FORMATS, LAYER_FORMATS, Options, options_for
 
 if TYPE_CHECKING:
@@ -61,6 +62,9 @@ def build_kits(
     kits = [build(git, commit, version=version, options=each, content=content, emit=emit) for each in options]
     for path in kits[0].skipped:
         say(f"warning: {show_path(path)} is a link or submodule, which no kit holds: left out")
+    if kits[0].format != "docker":  # that one takes the model alone
+        for path in uncovered(git, commit, kits[0].files):
+            say(f"warning: {show_path(path)} is a large file that no entry of the Kitfile leads to: left out")
     return kits
 
 

@@ -256,3 +256,13 @@ def _files(git: Git, chosen: Sequence[_Choice]) -> list[KitFile]:
 def _hashed(git: Git, oids: Sequence[str]) -> dict[str, tuple[str, int]]:
     """Digest and size of Git blobs, each read once."""
     return {oid: copy_hashed(source, None) for oid, source in objects.each_blob(git, list(dict.fromkeys(oids)))}
+
+
+def uncovered(git: Git, commit_oid: str, files: Iterable[KitFile]) -> list[str]:
+    """Large files of the commit that are in no kit: no entry of the Kitfile leads to them, and nothing ignores them."""
+    from gitkit.sync.pointers import in_tree
+
+    held = {file.path for file in files}
+    ignored = parse_ignore((objects.read_file(git, commit_oid, ".kitignore") or b"").decode("utf-8", "replace"))
+    paths = [os.fsdecode(file.path) for file in in_tree(git, commit_oid)]
+    return [path for path in paths if path not in held and not ignored(path)]

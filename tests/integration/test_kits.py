@@ -674,3 +674,17 @@ def test_dulwich_reads_tags_trees_and_pointers(golden: Repo) -> None:
             f"version git-kit/1\noid {sha256(make_kit.WEIGHTS)}\nsize {len(make_kit.WEIGHTS)}\n".encode()
         )
         assert tree.lookup_path(repo.__getitem__, b"src/run.sh")[0] == 0o100755
+
+
+def test_build_names_large_files_that_no_entry_leads_to(kit_repo: Repo) -> None:
+    kit_repo.write(".gitattributes", "*.bin filter=kit -text\n")
+    kit_repo.write(".kitignore", "scratch\n")
+    kit_repo.write("Kitfile", "model:\n  path: model\n")
+    for path in ("model/w.bin", "forgotten.bin", "scratch/old.bin"):
+        kit_repo.write(path, f"content of {path}\n")
+    kit_repo.commit()
+    kit_repo.git("tag", "v1")
+    said = kit_repo.kit("build", "v1").stderr
+    assert "warning: forgotten.bin is a large file that no entry of the Kitfile leads to" in said
+    assert "scratch/old.bin" not in said
+    assert "model/w.bin" not in said
