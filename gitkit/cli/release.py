@@ -17,6 +17,7 @@ from gitkit.cli.kit_shared import (
 from gitkit.cli.output import example, json_option, print_json, say
 from gitkit.cli.progress import shown
 from gitkit.context import Context
+from gitkit.errors import PartlyDone
 from gitkit.modelkit.release import Released, release
 
 
@@ -67,5 +68,11 @@ def _as_json(result: Released) -> dict[str, Any]:
 def _github_output(context: Context, result: Released) -> None:
     path = context.environ.get("GITHUB_OUTPUT")
     if path:
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(f"digest={result.kit.digest}\nreference={result.reference}\n")
+        try:
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(f"digest={result.kit.digest}\nreference={result.reference}\n")
+        except OSError as error:
+            raise PartlyDone(
+                f"{result.tag} is released, but $GITHUB_OUTPUT cannot be written: {error.strerror}",
+                hint="the same command again finishes it",
+            ) from error
