@@ -14,6 +14,7 @@ import fcntl
 import hashlib
 import io
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -228,8 +229,11 @@ class ImageLayout:
     def _prepare(self) -> None:
         if self._ready:
             return
+        new = not os.path.exists(self._blobs)
         os.makedirs(self._blobs, exist_ok=True)
         os.makedirs(self._tmp, exist_ok=True)
+        if new:
+            self._share_with_group()
         if not os.path.exists(os.path.join(self.path, "index.json")):
             with locked(os.path.join(self.path, "lock")):
                 if not os.path.exists(os.path.join(self.path, "index.json")):
@@ -237,6 +241,13 @@ class ImageLayout:
         if not self.exists():
             self._replace("oci-layout", LAYOUT)
         self._ready = True
+
+    def _share_with_group(self) -> None:
+        """Let the group write here, where it may write into the folder that this one is in (core.sharedRepository)."""
+        outer = os.stat(os.path.dirname(os.path.abspath(self.path))).st_mode
+        if outer & stat.S_IWGRP and outer & stat.S_ISGID:
+            for folder in (self.path, os.path.dirname(self._blobs), self._blobs, self._tmp):
+                os.chmod(folder, stat.S_IMODE(os.stat(folder).st_mode) | (outer & (stat.S_IRWXG | stat.S_ISGID)))
 
     @contextmanager
     def _writing(self) -> "Iterator[_Draft]":

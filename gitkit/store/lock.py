@@ -18,7 +18,7 @@ def locked(path: str, *, timeout_s: float = 60.0) -> Iterator[None]:
         Denied: the file cannot be made or opened.
     """
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        fd = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
         raise Denied(f"cannot lock {path}: {error.strerror}") from error
     try:

@@ -126,3 +126,12 @@ def test_add_of_a_pointer_with_conflict_markers_is_refused(pushed: Repo) -> None
 def test_config_environment_that_is_named_like_a_version_is_refused(pushed: Repo) -> None:
     pushed.write(".gitkit.toml", '[environments.vnext]\nbranch = "next"\n')
     assert "environments.vnext" in pushed.kit("env", code=16).stderr
+
+
+def test_push_into_a_repository_of_a_group_lets_the_group_write(kit_repo: Repo, tmp_path: Path) -> None:
+    shared = init(tmp_path / "shared.git", kit_repo.environ, "--bare", "--shared=group")
+    kit_repo.git("remote", "add", "origin", str(shared.path))
+    kit_repo.commit(files={".gitattributes": TRACKED, "a.bin": some_bytes(5000, 1)})
+    kit_repo.git("push", "--quiet", "origin", "main")
+    for name in ("kit", "kit/blobs", "kit/blobs/sha256", "kit/tmp"):
+        assert (shared.path / name).stat().st_mode & 0o2070 == 0o2070
