@@ -327,7 +327,7 @@ def test_completion_in_bash_offers_commands_options_and_tags(repo: Repo) -> None
     repo.git("tag", "v1.0.0")
     assert completed(repo, script, "git", "kit", "unt") == ["untrack"]
     assert completed(repo, script, "git-kit", "track", "--f") == ["--filename"]
-    assert completed(repo, script, "git", "kit", "kitfile", "") == ["check", "write", "show"]
+    assert completed(repo, script, "git", "kit", "kitfile", "") == ["check", "write", "init", "show"]
     assert completed(repo, script, "git", "kit", "kitfile", "write", "--") == ["--force", "--help"]
     assert completed(repo, script, "git", "kit", "release", "") == ["v1.0.0"]
     assert completed(repo, script, "git", "kit", "completion", "z") == ["zsh"]
