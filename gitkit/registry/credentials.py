@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from gitkit.core.oci import parse_document
 from gitkit.errors import InvalidFile, KitError
-from gitkit.registry import helpers
+from gitkit.registry import credential_helpers
 from gitkit.registry.address import is_docker_hub
 
 _DOCKER_HUB_KEY = "https://index.docker.io/v1/"
@@ -79,7 +79,7 @@ class DockerCredentials:
         server = _server(host)
         helper = config.helper(host)
         if helper is not None:
-            helpers.store(helper, server, username, password, self._environ)
+            credential_helpers.store(helper, server, username, password, self._environ)
             config.put_auth(host, {})
             place = f"docker-credential-{helper}"
         else:
@@ -97,7 +97,7 @@ class DockerCredentials:
         """
         config = _Config.read(self._path())
         helper = config.helper(host)
-        erased = helper is not None and helpers.erase(helper, _server(host), self._environ)
+        erased = helper is not None and credential_helpers.erase(helper, _server(host), self._environ)
         if config.drop_auth(host):
             config.write()
             return True
@@ -106,7 +106,7 @@ class DockerCredentials:
     def _find_in(self, config: "_Config", host: str) -> Credential | None:
         helper = config.helper(host)
         if helper is not None:
-            held = helpers.get(helper, _server(host), self._environ)
+            held = credential_helpers.get(helper, _server(host), self._environ)
             if held is not None:
                 return _credential(*held)
         return config.credential(host)
