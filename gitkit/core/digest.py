@@ -13,7 +13,7 @@ def is_digest(text: str) -> bool:
     return len(text) == 71 and text.startswith(PREFIX) and _HEX.issuperset(text[7:])
 
 
-def digest_of(data: bytes) -> str:
+def digest_of(data: "bytes | memoryview") -> str:
     """The digest of ``data``."""
     return PREFIX + hashlib.sha256(data).hexdigest()
 

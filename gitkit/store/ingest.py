@@ -28,11 +28,26 @@ class Source(Protocol):
     def readinto(self, buffer: memoryview, /) -> int | None: ...
 
 
-def copy_hashed(source: Source, fd: int | None, *, hasher: "hashlib._Hash | None" = None) -> tuple[str, int]:
+class Watcher(Protocol):
+    """Sees bytes pass, in order."""
+
+    def update(self, data: bytearray | memoryview, /) -> None: ...
+
+
+def copy_hashed(
+    source: Source,
+    fd: int | None,
+    *,
+    hasher: "hashlib._Hash | None" = None,
+    watcher: Watcher | None = None,
+    is_clone: bool = False,
+) -> tuple[str, int]:
     """Write all of ``source`` to ``fd`` (only hash it when None); returns the digest and the number of bytes.
 
     Where the source raises a ``KitError``, what it gave before is written: a download that breaks is continued there.
-    ``hasher`` may already hold the bytes that precede the source (a resumed download).
+    ``hasher`` may already hold the bytes that precede the source (a resumed download). ``watcher`` sees the bytes of a
+    source that has a block or more. With ``is_clone`` the file holds already what the source is believed to give: what
+    is equal is not written again, and from the first difference on the source is written.
     """
     hasher = hashlib.sha256() if hasher is None else hasher
     blocks = _Blocks(source)
@@ -41,13 +56,18 @@ def copy_hashed(source: Source, fd: int | None, *, hasher: "hashlib._Hash | None
     if count < BLOCK:
         hasher.update(memoryview(block)[:count])
         if fd is not None:
+            if is_clone:
+                os.ftruncate(fd, 0)
             write_all(fd, memoryview(block)[:count])
         blocks.end()
         return PREFIX + hasher.hexdigest(), count
-    return _copy_threaded(blocks, fd, hasher, block)
+    writer = _Writer(fd) if not is_clone or fd is None else _CloneWriter(fd)
+    return _copy_threaded(blocks, writer, hasher, block, watcher)
 
 
-def _copy_threaded(blocks: "_Blocks", fd: int | None, hasher: "hashlib._Hash", first: bytearray) -> tuple[str, int]:
+def _copy_threaded(
+    blocks: "_Blocks", writer: "_Writer", hasher: "hashlib._Hash", first: bytearray, watcher: Watcher | None
+) -> tuple[str, int]:
     free: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
     full: queue.SimpleQueue[tuple[bytearray, int] | None] = queue.SimpleQueue()
     for _ in range(_BLOCKS_IN_FLIGHT - 1):
@@ -62,24 +82,76 @@ def _copy_threaded(blocks: "_Blocks", fd: int | None, hasher: "hashlib._Hash", f
     thread = threading.Thread(target=hash_blocks, daemon=True)
     thread.start()
     block, count, size = first, BLOCK, 0
-    flusher = _Flusher(fd)
     try:
         while count:
+            # The hasher only reads the block, so all may use it; it is refilled after it came back through `free`.
             full.put((block, count))
-            if fd is not None:
-                # The hasher only reads the block, so both may use it; it is refilled after it came back through `free`.
-                write_all(fd, memoryview(block)[:count])
+            if watcher is not None:
+                watcher.update(memoryview(block)[:count])
+            writer.write(block, count)
             size += count
-            if size % (_BLOCKS_PER_FLUSH * BLOCK) == 0:
-                flusher.flush()
             block = free.get()
             count = blocks.fill(memoryview(block))
         blocks.end()
     finally:
         full.put(None)
         thread.join()
-        flusher.stop()
+        writer.end()
     return PREFIX + hasher.hexdigest(), size
+
+
+class _Writer:
+    """Puts blocks into a file (nowhere, when there is none)."""
+
+    def __init__(self, fd: int | None) -> None:
+        self._fd = fd
+        self._flusher = _Flusher(fd)
+        self._size = 0
+
+    def write(self, block: bytearray, count: int) -> None:
+        if self._fd is not None:
+            write_all(self._fd, memoryview(block)[:count])
+        self._size += count
+        if self._size % (_BLOCKS_PER_FLUSH * BLOCK) == 0:
+            self._flusher.flush()
+
+    def end(self) -> None:
+        """No more blocks; the file may be closed after this."""
+        self._flusher.stop()
+
+
+class _CloneWriter(_Writer):
+    """Compares with what the file holds, and writes from the first difference on."""
+
+    def __init__(self, fd: int) -> None:
+        super().__init__(fd)
+        self._clone: int | None = fd
+        self._other = bytearray(BLOCK)
+
+    def write(self, block: bytearray, count: int) -> None:
+        if self._clone is not None:
+            if self._is_equal(self._clone, block, count):
+                self._size += count
+                return
+            os.ftruncate(self._clone, self._size)
+            os.lseek(self._clone, self._size, os.SEEK_SET)
+            self._clone = None
+        super().write(block, count)
+
+    def end(self) -> None:
+        super().end()
+        if self._clone is not None:
+            os.ftruncate(self._clone, self._size)  # the file may have been longer than the source
+
+    def _is_equal(self, fd: int, block: bytearray, count: int) -> bool:
+        view, filled = memoryview(self._other), 0
+        while filled < count:
+            got = os.preadv(fd, [view[filled:count]], self._size + filled)
+            if not got:
+                return False
+            filled += got
+        # Only whole byte arrays are compared in one go.
+        return self._other == block if count == BLOCK else self._other[:count] == block[:count]
 
 
 class _Flusher:

@@ -5,38 +5,62 @@ serves both; it does what ``gitkit.core.remote.Remote`` says. Beside the layout'
 and ``lock``.
 
 Safe with several processes: a blob is written under ``tmp/``, verified, flushed to disk and renamed; it is never
-rewritten. Every file in ``tmp/`` is locked by its writer, so what is not locked was left by a killed process.
+rewritten. In a batch many small blobs are flushed together at its end (``docs/decisions/0010-when-bytes-are-on-the-disk.md``).
 ``index.json`` changes under ``lock``.
 """
 
 import errno
-import fcntl
 import hashlib
 import io
 import os
 import stat
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from typing import Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gitkit.core.digest import digest_of, is_digest
 from gitkit.core.oci import to_json
 from gitkit.core.remote import BlobReader
 from gitkit.errors import Corrupt, Denied, KitError, NotFound
+from gitkit.store import drafts, durable, sharing
+from gitkit.store.fingerprint import Fingerprint
 from gitkit.store.index import LAYOUT, NO_TAGS, digests_of, entry_of, is_listed, parse_index, replaces, tag_of, tags_of
-from gitkit.store.ingest import Source, copy_hashed, write_all
+from gitkit.store.ingest import BLOCK, Source, copy_hashed, write_all
 from gitkit.store.lock import locked
+
+if TYPE_CHECKING:
+    from gitkit.store.drafts import Draft
+    from gitkit.store.hashcache import HashCache
+
+_BATCHED = 64 << 20
+"""Blobs up to this size (bytes) wait for the end of a batch to be flushed to disk."""
+
+_FEW = 16
 
 
 class ImageLayout:
     """One OCI image layout. The folder is made by the first write."""
 
-    def __init__(self, path: str, *, url: str | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        url: str | None = None,
+        cache: "HashCache | None" = None,
+        pool: str | None = None,
+        neighbours: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
+        """``cache`` is told the fingerprints of content that comes in. ``pool`` is the folder that holds the blobs,
+        where that is another one than ``path``; ``neighbours`` finds stores to take missing blobs over from.
+        """
         self.path = path
+        self.pool = pool or path
+        self.neighbours = neighbours
+        self._cache = cache
+        self._batch: list[str] | None = None
         self._url = url or f"oci-layout:{path}"
-        self._blobs = os.path.join(path, "blobs", "sha256")
-        self._tmp = os.path.join(path, "tmp")
+        self._blobs = os.path.join(self.pool, "blobs", "sha256")
+        self._tmp = os.path.join(self.pool, "tmp")
         self._ready = False
 
     @property
@@ -62,14 +86,40 @@ class ImageLayout:
     def has_blob(self, digest: str) -> bool:
         return os.path.exists(self.blob_path(digest))
 
-    def holds(self, digest: str, size: int) -> bool:
-        """Whether the blob is there with the right size. Its bytes are checked when they are read."""
+    def has(self, digest: str, size: int) -> bool:
+        """Whether the blob is in its place with the right size. Its bytes are checked when they are read."""
         try:
             return os.stat(self.blob_path(digest)).st_size == size
         except OSError:
             return False
 
-    def open_blob(self, digest: str, size: int, *, start: int = 0, stop: int | None = None) -> BlobReader:
+    def holds(self, digest: str, size: int) -> bool:
+        """Like ``has``; a blob that is in the trash or in a neighbour's store is brought to its place."""
+        return self.has(digest, size) or self._recall(digest, size)
+
+    def claim(self, digest: str, size: int) -> bool:
+        """Like ``holds``, and a prune that runs at the same time leaves the blob: it is about to be named."""
+        return self._is_kept(digest, size) or self._recall(digest, size)
+
+    def _is_kept(self, digest: str, size: int) -> bool:
+        return durable.keep(self.blob_path(digest), size)
+
+    def _recall(self, digest: str, size: int) -> bool:
+        from gitkit.store.recall import recall
+
+        return recall(self, digest, size)
+
+    def is_sealed(self, digest: str, size: int) -> bool:
+        """Whether the blob is here and has not been written to since it was verified."""
+        try:
+            found = os.stat(self.blob_path(digest))
+        except OSError:
+            return False
+        return found.st_size == size and durable.is_sealed(found)
+
+    def open_blob(self, digest: str, size: int, *, start: int = 0, stop: int | None = None) -> io.FileIO:
+        if not self.has(digest, size):
+            self._recall(digest, size)
         try:
             file = io.FileIO(self.blob_path(digest))
         except FileNotFoundError as error:
@@ -91,26 +141,88 @@ class ImageLayout:
                 with suppress(FileNotFoundError):  # deleted meanwhile
                     yield digest, entry.stat(follow_symlinks=False).st_size
 
-    def add(self, source: Source) -> tuple[str, int]:
-        """Store all bytes of ``source``; returns digest and size. One pass, constant memory."""
+    def add(self, source: Source, *, worktree_fd: int | None = None) -> tuple[str, int]:
+        """Store all bytes of ``source``; returns digest and size. One pass, constant memory.
+
+        ``worktree_fd`` is an open file that probably holds these bytes: where the file system can, the blob shares its
+        place on the disk, as far as it really is equal.
+        """
+        fingerprint = Fingerprint()
         with self._writing() as draft:
-            digest, size = copy_hashed(source, draft.fd)
-            if not self.holds(digest, size):
+            is_clone = worktree_fd is not None and sharing.reflink(worktree_fd, draft.fd)
+            digest, size = copy_hashed(source, draft.fd, watcher=fingerprint, is_clone=is_clone)
+            if not self._is_kept(digest, size):
                 self._publish(draft, digest)
+        self._learn(digest, size, fingerprint)
         return digest, size
 
-    def add_bytes(self, data: bytes) -> str:
+    def add_bytes(self, data: bytes | memoryview) -> str:
         """Store a small blob; returns its digest."""
         digest = digest_of(data)
-        if not self.holds(digest, len(data)):
+        if not self._is_kept(digest, len(data)):
             with self._writing() as draft:
                 write_all(draft.fd, memoryview(data))
                 self._publish(draft, digest)
         return digest
 
+    def adopt(self, path: str, digest: str, size: int) -> bool:
+        """Take the file ``path`` as this blob without a copy: one more name for its bytes, once they are verified.
+
+        False where there is no such file of ours of this size, or it cannot be linked here. Idempotent.
+
+        Raises:
+            Corrupt: the file holds something else.
+        """
+        if self._is_kept(digest, size):
+            return True
+        with self._errors("write"):
+            self._prepare()
+            name = os.path.join(self._tmp, f"{os.getpid()}-{os.urandom(8).hex()}")
+            try:
+                os.link(path, name, follow_symlinks=False)
+            except OSError:
+                return False
+            with drafts.opened(name) as draft:
+                if draft is None or not self._is_ours(draft, size):
+                    return False
+                fingerprint = Fingerprint()
+                with open(draft.fd, "rb", buffering=0, closefd=False) as file:
+                    self._check(digest, size, *copy_hashed(file, None, watcher=fingerprint))
+                self._publish(draft, digest)
+        self._learn(digest, size, fingerprint)
+        return True
+
+    @staticmethod
+    def _is_ours(draft: "Draft", size: int) -> bool:
+        found = os.fstat(draft.fd)
+        return stat.S_ISREG(found.st_mode) and found.st_size == size and found.st_uid == os.geteuid()
+
+    def copy_to(self, digest: str, size: int, fd: int) -> None:
+        """Write the blob into an empty open file: sharing its bytes where the file system can, else as a copy.
+
+        A sealed blob was verified when it was stored and is not hashed again.
+
+        Raises:
+            NotFound: the blob is not here.
+            Corrupt: it is damaged.
+            OSError: the file cannot be written.
+        """
+        with closing(self.open_blob(digest, size)) as source:
+            if not durable.is_sealed(os.fstat(source.fileno())):
+                self._check(digest, size, *copy_hashed(source, fd))
+            elif sharing.copy(source.fileno(), fd, size) != size:
+                raise Corrupt(f"{digest} ended early in {self.url}", hint="git kit fsck")
+
     def put_blob(self, digest: str, size: int, open_source: Callable[[], BinaryIO]) -> None:
-        if self.holds(digest, size):
-            return
+        if not self.claim(digest, size):
+            self.copy_in(digest, size, open_source)
+
+    def copy_in(self, digest: str, size: int, open_source: Callable[[], BinaryIO]) -> None:
+        """Store a blob that is not here.
+
+        Raises:
+            Corrupt: the source's bytes do not have this digest. Nothing is stored.
+        """
         with self._writing() as draft, open_source() as source:
             self._check(digest, size, *copy_hashed(source, draft.fd))  # type: ignore[arg-type]
             self._publish(draft, digest)
@@ -132,32 +244,40 @@ class ImageLayout:
         with self._errors("write"):
             name = os.path.basename(self.blob_path(digest))
             self._prepare()
-            with _partial(os.path.join(self._tmp, f"{name}.part")) as draft:
-                if self.holds(digest, size):
+            with drafts.partial(self._tmp, name) as draft:
+                if self.claim(digest, size):
                     os.unlink(draft.name)
                     return
+                fingerprint = Fingerprint()
                 hasher, have = _resume(draft.fd, size)
                 found, count = f"sha256:{hasher.hexdigest()}", 0
                 if have < size:
+                    watcher = fingerprint if have == 0 else None  # a resumed download is not worth reading once more
                     with closing(open_source(have)) as source:
-                        found, count = copy_hashed(source, draft.fd, hasher=hasher)
+                        found, count = copy_hashed(source, draft.fd, hasher=hasher, watcher=watcher)
                 try:
                     self._check(digest, size, found, have + count)
                 except Corrupt:
                     os.ftruncate(draft.fd, 0)
                     raise
                 self._publish(draft, digest)
+        self._learn(digest, size, fingerprint)
 
     def quarantine(self, digest: str) -> None:
         """Move a blob that is known to be damaged to ``corrupt/``, where nothing looks for it."""
         with self._errors("write"), suppress(FileNotFoundError):
-            os.makedirs(os.path.join(self.path, "corrupt"), exist_ok=True)
-            os.replace(self.blob_path(digest), os.path.join(self.path, "corrupt", digest[7:]))
+            os.makedirs(os.path.join(self.pool, "corrupt"), exist_ok=True)
+            os.replace(self.blob_path(digest), os.path.join(self.pool, "corrupt", digest[7:]))
+
+    def forget_corrupt(self, digest: str) -> None:
+        """Delete what ``quarantine`` put aside, once the right content is here."""
+        with self._errors("write"), suppress(FileNotFoundError):
+            os.unlink(os.path.join(self.pool, "corrupt", digest[7:]))
 
     def sweep(self) -> int:
         """Delete what killed processes left in ``tmp/`` (partial downloads are kept for a day); returns how many."""
         with self._errors("write"):
-            return sum(_sweep(entry) for entry in _entries(self._tmp))
+            return sum(drafts.sweep(os.path.join(folder, "tmp")) for folder in {self.path, self.pool})
 
     # -- manifests -------------------------------------------------------------------------------------------------
 
@@ -232,6 +352,7 @@ class ImageLayout:
         new = not os.path.exists(self._blobs)
         os.makedirs(self._blobs, exist_ok=True)
         os.makedirs(self._tmp, exist_ok=True)
+        os.makedirs(os.path.join(self.path, "tmp"), exist_ok=True)
         if new:
             self._share_with_group()
         if not os.path.exists(os.path.join(self.path, "index.json")):
@@ -244,30 +365,70 @@ class ImageLayout:
 
     def _share_with_group(self) -> None:
         """Let the group write here, where it may write into the folder that this one is in (core.sharedRepository)."""
-        outer = os.stat(os.path.dirname(os.path.abspath(self.path))).st_mode
+        outer = os.stat(os.path.dirname(os.path.abspath(self.pool))).st_mode
         if outer & stat.S_IWGRP and outer & stat.S_ISGID:
-            for folder in (self.path, os.path.dirname(self._blobs), self._blobs, self._tmp):
+            for folder in (self.pool, os.path.dirname(self._blobs), self._blobs, self._tmp):
                 os.chmod(folder, stat.S_IMODE(os.stat(folder).st_mode) | (outer & (stat.S_IRWXG | stat.S_ISGID)))
 
     @contextmanager
-    def _writing(self) -> "Iterator[_Draft]":
+    def batch(self) -> Iterator[None]:
+        """What is stored inside of the block is on disk when it is left: thousands of small blobs in one go.
+
+        Until then they can be read by everybody, and only a crash of the whole machine could take them away.
+        """
+        if self._batch is not None:
+            yield
+            return
+        self._batch = []
+        try:
+            yield
+        finally:
+            written, self._batch = self._batch, None
+            with self._errors("write"):
+                self._flush(written)
+
+    def _flush(self, written: list[str]) -> None:
+        if len(written) > _FEW:
+            durable.sync_all(self._blobs)
+        for name in written if len(written) <= _FEW else ():
+            with suppress(FileNotFoundError), open(name, "rb") as file:
+                os.fsync(file.fileno())
+        if written:
+            durable.sync_folder(self._blobs)
+        for name in written:
+            with suppress(OSError):  # without the mark the blob is only hashed once more
+                os.utime(name, ns=(durable.SEAL_NS, durable.SEAL_NS), follow_symlinks=False)
+
+    @contextmanager
+    def _writing(self) -> "Iterator[Draft]":
         with self._errors("write"):
             self._prepare()
-            with _temporary(self._tmp) as draft:
+            with drafts.temporary(self._tmp) as draft:
                 yield draft
 
-    def _publish(self, draft: "_Draft", digest: str) -> None:
-        os.fchmod(draft.fd, os.fstat(draft.fd).st_mode & 0o444)
-        os.fsync(draft.fd)
+    def _publish(self, draft: "Draft", digest: str) -> None:
+        found = os.fstat(draft.fd)
+        os.fchmod(draft.fd, found.st_mode & 0o444)
+        if self._batch is not None and found.st_size <= _BATCHED:
+            if found.st_size > BLOCK:
+                durable.start_writing(draft.fd)
+            os.rename(draft.name, self.blob_path(digest))
+            self._batch.append(self.blob_path(digest))
+            return
+        durable.seal(draft.fd)
         os.rename(draft.name, self.blob_path(digest))
-        _sync_folder(self._blobs)
+        durable.sync_folder(self._blobs)
+
+    def _learn(self, digest: str, size: int, fingerprint: Fingerprint) -> None:
+        if self._cache is not None and fingerprint.count == size:
+            self._cache.learn(digest, size, fingerprint.head, fingerprint.whole)
 
     def _replace(self, name: str, data: bytes) -> None:
-        with _temporary(self._tmp) as draft:
+        with drafts.temporary(os.path.join(self.path, "tmp")) as draft:
             write_all(draft.fd, memoryview(data))
             os.fsync(draft.fd)
             os.rename(draft.name, os.path.join(self.path, name))
-        _sync_folder(self.path)
+        durable.sync_folder(self.path)
 
     def _check(self, digest: str, size: int, found: str, count: int) -> None:
         if count != size:
@@ -281,69 +442,6 @@ class ImageLayout:
             yield
         except OSError as error:
             raise _storage_error(error, self.path, doing) from error
-
-
-class _Draft(NamedTuple):
-    """A file in ``tmp/`` that this process holds locked."""
-
-    fd: int
-    name: str
-
-
-@contextmanager
-def _temporary(folder: str) -> Iterator[_Draft]:
-    """A new draft; deleted on leaving unless it was renamed."""
-    while True:
-        name = os.path.join(folder, f"{os.getpid()}-{os.urandom(8).hex()}")
-        fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        if _is_at(fd, name):
-            break
-        os.close(fd)  # a sweep found it before it was locked
-    try:
-        yield _Draft(fd, name)
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(name)
-        os.close(fd)
-
-
-@contextmanager
-def _partial(name: str) -> Iterator[_Draft]:
-    """The partial download ``name``, locked; it stays unless it was renamed."""
-    while True:
-        fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        if _is_at(fd, name):
-            break
-        os.close(fd)  # its last holder finished the download and renamed it
-    try:
-        yield _Draft(fd, name)
-    finally:
-        os.close(fd)
-
-
-def _is_at(fd: int, name: str) -> bool:
-    """Whether the open file is still the one under ``name``."""
-    try:
-        return os.path.samestat(os.stat(name), os.fstat(fd))
-    except FileNotFoundError:
-        return False
-
-
-def _sweep(entry: "os.DirEntry[str]") -> bool:
-    """Delete a file of ``tmp/`` that nobody writes; whether it was one."""
-    with suppress(FileNotFoundError, BlockingIOError):
-        if not entry.is_file(follow_symlinks=False):
-            return False
-        if entry.name.endswith(".part") and entry.stat().st_mtime > time.time() - 86400:
-            return False
-        with open(entry.path, "rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_at(file.fileno(), entry.path):
-                os.unlink(entry.path)
-                return True
-    return False
 
 
 def _entries(folder: str) -> "list[os.DirEntry[str]]":
@@ -366,14 +464,6 @@ def _resume(fd: int, size: int) -> "tuple[hashlib._Hash, int]":
         hasher.update(memoryview(block)[:count])
         have += count
     return hasher, have
-
-
-def _sync_folder(path: str) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _storage_error(error: OSError, path: str, doing: str) -> KitError:
