@@ -4,6 +4,9 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing itself costs start-up time
+    from contextlib import AbstractContextManager
+
+    from gitkit.core.events import Sink
     from gitkit.filter.smudge import Surroundings
 
 
@@ -24,7 +27,18 @@ def _surroundings() -> "Surroundings":
 
     from gitkit.context import Context
 
-    return Context(os.environ, os.getcwd()).surroundings()
+    return Context(os.environ, os.getcwd()).surroundings(_progress)
+
+
+def _progress(is_worth_it: bool) -> "AbstractContextManager[Sink]":
+    """A bar for work that takes a while, where a person watches; Git's own output has no other lines of ours."""
+    if is_worth_it and sys.stderr.isatty():
+        from gitkit.cli.progress import shown
+
+        return shown()
+    from gitkit.filter.smudge import no_progress
+
+    return no_progress(is_worth_it)
 
 
 if __name__ == "__main__":

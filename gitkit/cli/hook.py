@@ -76,30 +76,3 @@ def pre_commit(context: Context) -> None:
 
 def _arguments(paths: Sequence[bytes]) -> str:
     return " ".join(shlex.quote(os.fsdecode(path)) for path in paths)
-
-
-@command.command("post-checkout")
-@click.argument("arguments", nargs=-1)
-@click.pass_obj
-def post_checkout(context: Context, arguments: tuple[str, ...]) -> None:
-    """Materialise pointers whose content is in the store by now."""
-    _materialise(context)
-
-
-@command.command("post-merge")
-@click.argument("arguments", nargs=-1)
-@click.pass_obj
-def post_merge(context: Context, arguments: tuple[str, ...]) -> None:
-    """Materialise pointers whose content is in the store by now."""
-    _materialise(context)
-
-
-def _materialise(context: Context) -> None:
-    from gitkit.sync import checkout, pointers
-
-    if context.skip_smudge or context.repository.worktree is None or not context.store.exists():
-        return
-    files = pointers.in_index(context.repository.git)
-    result = checkout.checkout(context.repository, context.store, files, transfers=context.settings.transfers)
-    for failure in result.failed:
-        say(f"git kit: {show_path(failure.file.path)}: {failure.error.message}")

@@ -3,14 +3,18 @@
 A file that fails gets ``status=error`` for itself only. Standard output belongs to Git; people read standard error.
 """
 
+import os
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
 from gitkit.core import pointer as pointers
+from gitkit.core.digest import digest_of
 from gitkit.core.paths import show_path
 from gitkit.core.pointer import Pointer
 from gitkit.errors import KitError
+from gitkit.filter.materialise import LARGE, Materialiser
 from gitkit.filter.protocol import Answers, Content, ProtocolError, Requests
 
 if TYPE_CHECKING:
@@ -41,7 +45,10 @@ class Session:
         self._missing: list[tuple[bytes, KitError | None]] = []
         self._not_pointers: list[bytes] = []
         self._conflicts: list[bytes] = []
+        self._only_shown: bool | None = None
         self._streaming = False
+        self._until_end = ExitStack()
+        self._materialiser: Materialiser | None = None
 
     def answer_one(self) -> bool:
         """Read and answer one request; False when Git has no more."""
@@ -80,9 +87,11 @@ class Session:
     # -- clean -----------------------------------------------------------------------------------------------------
 
     def _clean(self, path: bytes, content: Content) -> None:
-        from gitkit.filter.clean import clean
+        from gitkit.filter.clean import Place, clean
 
-        answer = clean(content, self._surroundings().store)
+        around = self._surroundings()
+        place = Place(around.repository.worktree, path, around.cache, around.settings.trust_fingerprint)
+        answer = clean(content, around.store, place)
         content.drain()
         self._answers.small(answer)
 
@@ -93,7 +102,7 @@ class Session:
         if delayed is not None:
             self._announced.discard(path)  # the same git process may delay it again: cherry-pick of several commits
             content.drain()
-            self._finish(path, delayed.pointer, delayed.raw, delayed.future.result())
+            self._finish(path, delayed.pointer, delayed.raw, delayed.future.result(), in_worktree=True)
             return
         head = content.read(pointers.MAX_SIZE + 1)
         pointer = pointers.parse(head)
@@ -102,32 +111,60 @@ class Session:
             return
         content.drain()
         around = self._surroundings()
-        if around.skip:
+        if pointer.lfs:
+            around.cache.keep_pointer(path, pointer.digest, head)
+        # Git offers to wait where it writes the worktree, and not for `git archive` and the like. `git apply` writes it
+        # without an offer, and is the one that names no blob.
+        git_waits = fields.get(b"can-delay") == b"1"
+        in_worktree = git_waits or b"blob" not in fields
+        if around.skip or (not in_worktree and b"treeish" not in fields and self._is_compared(path)):
+            self._leave_pointer(path, head, in_worktree)
+        elif git_waits and self._can_wait(pointer):
             self._answers.small(head)
+            self._materialising().add(path, pointer, head, fields.get(b"blob", b"").decode(), _treeish(fields))
         elif around.store.holds(pointer.digest, pointer.size):
-            self._finish(path, pointer, head, None)
-        else:
-            self._smudge_absent(path, pointer, head, fields)
-
-    def _smudge_absent(self, path: bytes, pointer: Pointer, raw: bytes, fields: dict[bytes, bytes]) -> None:
-        treeish = fields[b"treeish"].decode() if b"treeish" in fields else None
-        downloads = self._started_downloads()
-        if fields.get(b"can-delay") == b"1":
-            self._delayed[path] = _Delayed(pointer, raw, downloads.start(pointer, treeish))
+            self._finish(path, pointer, head, None, in_worktree=in_worktree)
+        elif git_waits and around.settings.materialize != "inline":
+            download = self._started_downloads().start(pointer, _treeish(fields))
+            self._delayed[path] = _Delayed(pointer, head, download)
             self._answers.lines(b"status=delayed")
         else:
-            self._finish(path, pointer, raw, downloads.fetch(pointer, treeish))
+            error = self._started_downloads().fetch(pointer, _treeish(fields))
+            self._finish(path, pointer, head, error, in_worktree=in_worktree)
 
-    def _finish(self, path: bytes, pointer: Pointer, raw: bytes, error: KitError | None) -> None:
+    def _is_compared(self, path: bytes) -> bool:
+        """Whether Git wants the file for nothing but `git kit textconv`, which reads the pointer as well."""
+        from gitkit.git import caller
+
+        if self._only_shown is None:
+            found = caller.find()
+            self._only_shown = found is not None and caller.only_shows(found)
+        return self._only_shown and caller.compares_by_textconv(self._surroundings().repository.git, path)
+
+    def _can_wait(self, pointer: Pointer) -> bool:
+        """Whether the file may be filled in when Git is done. Where its absence is an error, Git must be told now."""
+        around = self._surroundings()
+        if pointer.size <= LARGE or around.settings.materialize != "after":
+            return False
+        return not around.strict or around.store.holds(pointer.digest, pointer.size)
+
+    def _finish(self, path: bytes, pointer: Pointer, raw: bytes, error: KitError | None, *, in_worktree: bool) -> None:
         """Answer with the content, or with the pointer where there is none."""
         around = self._surroundings()
         if error is None and around.store.holds(pointer.digest, pointer.size):
             self._send(path, pointer)
+            if in_worktree:
+                self._materialising().inlined(path, raw, pointer.digest)
         elif around.strict:
             raise error or KitError("its content is missing")
         else:
             self._missing.append((path, error))
-            self._answers.small(raw)
+            self._leave_pointer(path, raw, in_worktree)
+
+    def _leave_pointer(self, path: bytes, raw: bytes, in_worktree: bool) -> None:
+        self._answers.small(raw)
+        if in_worktree:
+            self._materialising().inlined(path, raw, digest_of(raw))
 
     def _send(self, path: bytes, pointer: Pointer) -> None:
         import hashlib
@@ -181,11 +218,26 @@ class Session:
         self._answers.lines(*(b"pathname=" + path for path in ready))
         self._answers.lines(b"status=success")
 
+    # -- the end ---------------------------------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """Git has no more to ask: fill in what it left to us, and make sure that all is on disk."""
+        with self._until_end:
+            if self._materialiser is not None:
+                self._missing += self._materialiser.finish()
+        self._summarise()
+
+    def _materialising(self) -> Materialiser:
+        if self._materialiser is None:
+            self._materialiser = Materialiser(self._surroundings(), self._started_downloads)
+        return self._materialiser
+
     # -- the clone -------------------------------------------------------------------------------------------------
 
     def _surroundings(self) -> "Surroundings":
         if self._around is None:
             self._around = self._look_around()
+            self._until_end.enter_context(self._around.store.batch())
         return self._around
 
     def _started_downloads(self) -> "Downloads":
@@ -195,7 +247,7 @@ class Session:
             self._downloads = Downloads(self._surroundings())
         return self._downloads
 
-    def summarise(self) -> None:
+    def _summarise(self) -> None:
         """Tell the person, once, what stayed a pointer and what should have been one; put missing hooks in."""
         if self._around is not None and (told := self._around.install_hooks()) is not None:
             _tell(told)
@@ -213,9 +265,19 @@ class Session:
             _list([show_path(path) for path in self._conflicts])
             _tell(f"hint: {CONFLICT_HINT}")
         if self._not_pointers:
+            # Text that a merge left between conflict markers is for the person to edit, and no mistake.
+            entries = self._surroundings().repository.git.ask("ls-files", "--unmerged", "-z") or ""
+            unmerged = {os.fsencode(entry.partition("\t")[2]) for entry in entries.split("\0")}
+            self._not_pointers = [path for path in self._not_pointers if path not in unmerged]
+        if self._not_pointers:
             _tell(f"git kit: {_count(self._not_pointers)} tracked, but stored in Git as content:")
             _list([show_path(path) for path in self._not_pointers])
             _tell("hint: git add --renormalize . && git commit")
+
+
+def _treeish(fields: dict[bytes, bytes]) -> str | None:
+    """The tree that is being checked out, where Git tells."""
+    return fields[b"treeish"].decode() if b"treeish" in fields else None
 
 
 def _count(items: list[object] | list[bytes] | list[tuple[bytes, KitError | None]]) -> str:

@@ -25,7 +25,7 @@ def serve(stdin: int, stdout: int, look_around: "Callable[[], Surroundings]") ->
         session = Session(requests, answers, look_around)
         while session.answer_one():
             pass
-        session.summarise()
+        session.finish()
     except ProtocolError as error:
         hint = f"\n\nhint: {error.hint}" if error.hint else ""
         print(f"error: {error.message}{hint}", file=sys.stderr)

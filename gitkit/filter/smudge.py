@@ -9,14 +9,18 @@ import io
 import shutil
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+from gitkit.core.events import Sink, ignore
 from gitkit.core.pointer import Pointer, parse
 from gitkit.core.remote import Remote
 from gitkit.errors import Corrupt, Denied, KitError, NetworkError, NotFound
 from gitkit.filter.clean import read_head
+from gitkit.git.repository import Repository
+from gitkit.git.settings import Settings
+from gitkit.store.hashcache import HashCache
 from gitkit.store.ingest import Source
 from gitkit.store.layout import ImageLayout
 
@@ -26,18 +30,39 @@ if TYPE_CHECKING:
     from gitkit.sync.parallel import Threads
 
 
+@contextmanager
+def no_progress(is_worth_it: bool) -> Iterator[Sink]:
+    """Show nothing."""
+    yield ignore
+
+
 class Surroundings(NamedTuple):
     """What the filter needs of the clone. ``open_remote`` takes the tree that is being checked out, if known.
 
-    ``install_hooks`` makes sure that a push will upload: it returns what to tell the person, or None.
+    ``install_hooks`` makes sure that a push will upload: it returns what to tell the person, or None. ``progress``
+    shows work to the person, where it is worth it.
     """
 
+    repository: Repository
     store: ImageLayout
+    cache: HashCache
+    settings: Settings
     skip: bool
-    strict: bool
-    transfers: int
     open_remote: Callable[[str | None], Remote]
     install_hooks: Callable[[], str | None]
+    progress: Callable[[bool], AbstractContextManager[Sink]] = no_progress
+
+    @property
+    def strict(self) -> bool:
+        return self.settings.strict
+
+    @property
+    def transfers(self) -> int:
+        return self.settings.transfers
+
+    @property
+    def hard_links(self) -> bool:
+        return self.settings.link == "hardlink"
 
 
 class Downloads:
@@ -50,6 +75,7 @@ class Downloads:
         self._lock = threading.Lock()
         self._threads: Threads | None = None
         self._futures: dict[str, Future[KitError | None]] = {}
+        self._turns: dict[str, threading.Lock] = {}
 
     def fetch(self, pointer: Pointer, treeish: str | None) -> KitError | None:
         """Download now; the error where it did not work."""
@@ -62,6 +88,13 @@ class Downloads:
                 self._broken = error
             return error
         return None
+
+    def once(self, pointer: Pointer, treeish: str | None) -> KitError | None:
+        """``fetch`` for threads of the caller's own: several that want the same content take turns."""
+        with self._lock:
+            turn = self._turns.setdefault(pointer.digest, threading.Lock())
+        with turn:
+            return self.fetch(pointer, treeish)
 
     def start(self, pointer: Pointer, treeish: str | None) -> "Future[KitError | None]":
         """Download in a thread; the same download for the same digest."""

@@ -31,7 +31,6 @@ rm -f "$git_kit_refs"
 """,
 )
 _PRE_COMMIT = (b"(\n", b") || exit $?\n")
-_MAY_FAIL = (b"(\n", b") || :\n")
 _AROUND = {"pre-push": _PRE_PUSH, "pre-commit": _PRE_COMMIT}
 
 
@@ -88,6 +87,6 @@ def wrapper(name: str, script: bytes) -> bytes:
 
 
 def _lines(name: str, script: bytes) -> bytes:
-    before, after = _AROUND.get(name, _MAY_FAIL)
+    before, after = _AROUND[name]
     commands = script.split(b"\n", 2)[2]  # without "#!" and header
     return _FIRST + before + commands + after + _LAST

@@ -24,7 +24,7 @@ from gitkit.git import hook_texts
 from gitkit.git.replace import replace_file
 from gitkit.git.repository import Repository
 
-NAMES = ("pre-push", "post-checkout", "post-merge", "pre-commit")
+NAMES = ("pre-push", "pre-commit")
 
 Did = Literal["written", "updated", "added to", "wrapped", "kept", "removed", "restored"]
 State = Literal["installed", "missing", "outdated", "not executable"]

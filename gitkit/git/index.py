@@ -1,23 +1,24 @@
-"""Patching stat data of index entries, so that Git knows the files that we wrote without reading them again.
+"""Telling Git about files of the worktree that we write, so that it knows them without reading them again.
 
-Format: gitformat-index(5), versions 2, 3 and 4, SHA-1 and SHA-256, with or without ``index.skipHash``. Only the stat
-fields of entries with the expected oid change; everything else, extensions included, stays byte for byte. The new index
-is complete before ``index.lock`` exists, and an index that changed meanwhile is patched anew.
+Two steps, so that `git status` tells the truth if we are killed between them: ``doubt`` has Git look at what is in the
+files, then they are written, then ``record`` puts their stat data into the index. A new index is complete before
+``index.lock`` exists, and an index that changed meanwhile is patched anew. The bytes are ``index_file``'s.
 """
 
 import hashlib
 import os
-import struct
 import time
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple, Protocol
 
+from gitkit.errors import Locked
+from gitkit.git.index_file import Entry, IndexFile
 from gitkit.git.repository import Repository
 
-_TRIES = 100
+_PATIENCE_S = 5.0
 _PAUSE_S = 0.02
-_STAT = struct.Struct(">10I")
-_EXTENDED = 0x4000
+_HASHED_AT_MOST = 64 << 20
 
 
 class Written(NamedTuple):
@@ -27,122 +28,126 @@ class Written(NamedTuple):
     stat: os.stat_result
 
 
-class _Entry(NamedTuple):
-    offset: int
-    oid: bytes
-    stage: int
-    path: bytes
+class Settle(Protocol):
+    """Makes sure of files that Git wrote in the second of its index: Git would read them at every `git status`."""
+
+    def __call__(self, path: bytes, oid: str) -> os.stat_result | None:
+        """The file's stat data, with a time before the index's; None where nothing is certain."""
+        ...
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The paths that it knows."""
+        ...
 
 
-def record(repository: Repository, written: Mapping[bytes, Written]) -> None:
-    """Put the stat data of ``written`` (by path) into the index.
+class Nothing:
+    """Makes sure of no file."""
 
-    Where the index is of a kind that cannot be patched, or stays locked, Git is asked to look at the files itself.
+    def __call__(self, path: bytes, oid: str) -> os.stat_result | None:
+        return None
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(())
+
+
+def doubt(repository: Repository, oids: Mapping[bytes, str]) -> int:
+    """Have Git look into the files ``oids`` (by path) where their entries have these oids. Idempotent.
+
+    Returns the time (nanoseconds) that files must be older than for Git to trust their stat data.
+
+    Raises:
+        Locked: another process keeps the index locked.
     """
-    git = repository.git
-    path = os.path.join(git.directory, git.text("rev-parse", "--git-path", "index"))
-    wide = git.ask("rev-parse", "--show-object-format") == "sha256"
-    counts_4gib = git.version() >= (2, 43)
-    for _ in range(_TRIES):
-        if (done := _try(path, written, 32 if wide else 20, counts_4gib)) is not None:
-            break
-        time.sleep(_PAUSE_S)
+
+    def edit(index: IndexFile, _: int) -> bool:
+        found = [entry for entry in index.entries if _is_for(entry, oids.get(entry.path))]
+        for entry in found:
+            index.doubt(entry)
+        return bool(found)
+
+    done = _patch(repository, edit, keep_time=True)
+    if done is None:
+        _forget_stat(repository, oids)
+    elif not done:
+        raise Locked("another git keeps the index locked", hint="when it has ended: git kit checkout")
+    return _mtime_ns(_index_path(repository)[0])
+
+
+def record(repository: Repository, written: Mapping[bytes, Written], *, settle: Settle | None = None) -> None:
+    """Put the stat data of ``written`` (by path) into the index, and of files that ``settle`` makes sure of.
+
+    Where that cannot be done Git is asked to look at the files itself, or does so at its next `status`.
+    """
+    sure = settle if settle is not None else Nothing()
+    counts_4gib = any(not file.stat.st_size % (1 << 32) for file in written.values()) and _knows_4gib(repository)
+    newest_s = max((file.stat.st_mtime_ns // 10**9 for file in written.values()), default=0)
+
+    def edit(index: IndexFile, index_s: int) -> bool:
+        changed = False
+        racy = []
+        for entry in index.entries:
+            new = written.get(entry.path)
+            if new is not None and _is_for(entry, new.oid):
+                index.set_stat(entry, new.stat, counts_4gib=counts_4gib)
+                changed = True
+            elif entry.mtime_s >= index_s and entry.stage == 0:
+                racy.append(entry)
+        for entry in list(racy):
+            stat = sure(entry.path, entry.oid.hex())
+            if stat is not None:
+                index.set_stat(entry, stat, counts_4gib=False)
+                racy.remove(entry)
+                changed = True
+        if changed and newest_s >= index_s:
+            # The index gets younger than files that Git is not sure of yet, and would trust from then on.
+            for entry in _changed(repository, racy):
+                index.doubt(entry)
+        return changed
+
+    done = _patch(repository, edit, keep_time=lambda index_s: newest_s < index_s)
     if not done:
-        # A failure here only costs time: Git reads the files at its next `status`.
-        git.ask("update-index", "-q", "-z", "--stdin", stdin=b"".join(name + b"\0" for name in written))
+        for path, oid in _oids(repository, list(sure)).items():
+            sure(path, oid)
+        repository.git.ask("update-index", "-q", "--refresh")
 
 
-def _try(path: str, written: Mapping[bytes, Written], width: int, counts_4gib: bool) -> bool | None:
-    """True: done. False: this index cannot be patched. None: try again."""
-    with open(path, "rb") as file:
-        before = os.fstat(file.fileno())
-        data = bytearray(file.read())
-    if not _patch(data, written, width, counts_4gib, before.st_mtime_ns // 10**9):
-        return False
-    return _swap(path, data, before) or None
+# -- the file ------------------------------------------------------------------------------------------------------
 
 
-def _patch(data: bytearray, written: Mapping[bytes, Written], width: int, counts_4gib: bool, index_time: int) -> bool:
-    try:
-        entries, end = _scan(data, width)
-    except (ValueError, IndexError, struct.error):
-        return False
-    if b"link" in _extensions(data, end, len(data) - width):
-        return False
-    for entry in entries:
-        new = written.get(entry.path)
-        if new is not None and entry.stage == 0 and entry.oid == bytes.fromhex(new.oid):
-            mode = data[entry.offset + 24 : entry.offset + 28]
-            _STAT.pack_into(data, entry.offset, *_fields(new.stat, counts_4gib))
-            data[entry.offset + 24 : entry.offset + 28] = mode
-        elif int.from_bytes(data[entry.offset + 8 : entry.offset + 12], "big") >= index_time:
-            # Not older than the index: it may have changed unnoticed, and Git would trust it once the index is younger.
-            # Size 0 makes Git look, as in its own ce_smudge_racily_clean_entry().
-            data[entry.offset + 36 : entry.offset + 40] = bytes(4)
-    if any(data[-width:]):  # index.skipHash leaves zeros
-        hasher = hashlib.sha256 if width == 32 else hashlib.sha1
-        data[-width:] = hasher(memoryview(data)[:-width]).digest()
-    return True
+def _patch(
+    repository: Repository, edit: Callable[[IndexFile, int], bool], *, keep_time: bool | Callable[[int], bool]
+) -> bool | None:
+    """True: the index is as ``edit`` wants it. None: it cannot be patched. False: it stays locked.
+
+    ``edit`` gets the index and its time in seconds, and tells whether it changed anything; it may run several times.
+    """
+    path, width = _index_path(repository)
+    deadline = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline:
+        try:
+            with open(path, "rb") as file:
+                before = os.fstat(file.fileno())
+                index = IndexFile(bytearray(file.read()), width)
+        except FileNotFoundError:
+            return True  # a temporary index, which has gone by now
+        except ValueError:
+            return None
+        index_s = before.st_mtime_ns // 10**9
+        if not edit(index, index_s):
+            return True
+        keeps = keep_time if isinstance(keep_time, bool) else keep_time(index_s)
+        if _swap(path, index.finish(), before, keeps):
+            return True
+        time.sleep(_PAUSE_S)
+    return False
 
 
-def _fields(stat: os.stat_result, counts_4gib: bool) -> tuple[int, ...]:
-    size = stat.st_size & 0xFFFFFFFF
-    if size == 0 and stat.st_size and counts_4gib:
-        size = 0x80000000  # what Git 2.43 and later write for multiples of 4 GiB
-    ctime, mtime = divmod(stat.st_ctime_ns, 10**9), divmod(stat.st_mtime_ns, 10**9)
-    values = (*ctime, *mtime, stat.st_dev, stat.st_ino, 0, stat.st_uid, stat.st_gid, size)
-    return tuple(value & 0xFFFFFFFF for value in values)
-
-
-def _scan(data: bytearray, width: int) -> tuple[list[_Entry], int]:
-    """All entries, and where they end."""
-    signature, version, count = struct.unpack_from(">4sII", data)
-    if signature != b"DIRC" or version not in (2, 3, 4):
-        raise ValueError("not an index that we know")
-    entries, at, name = [], 12, b""
-    for _ in range(count):
-        flags_at = at + 40 + width
-        flags = int.from_bytes(data[flags_at : flags_at + 2], "big")
-        name_at = flags_at + (4 if flags & _EXTENDED else 2)
-        strip, name_at = _varint(data, name_at) if version == 4 else (len(name), name_at)
-        end = data.index(0, name_at)
-        name = name[: len(name) - strip] + data[name_at:end]
-        entries.append(_Entry(at, bytes(data[at + 40 : flags_at]), (flags >> 12) & 3, bytes(name)))
-        # Versions 2 and 3 pad each entry with 1 to 8 NULs to a multiple of eight bytes, version 4 ends it with one.
-        at = end + 1 if version == 4 else at + ((end - at) // 8 + 1) * 8
-    return entries, at
-
-
-def _varint(data: bytearray, at: int) -> tuple[int, int]:
-    byte = data[at]
-    value = byte & 0x7F
-    while byte & 0x80:
-        at += 1
-        byte = data[at]
-        value = ((value + 1) << 7) | (byte & 0x7F)
-    return value, at + 1
-
-
-def _extensions(data: bytearray, at: int, end: int) -> set[bytes]:
-    found = set()
-    while at + 8 <= end:
-        found.add(bytes(data[at : at + 4]))
-        at += 8 + int.from_bytes(data[at + 4 : at + 8], "big")
-    return found
-
-
-def _swap(path: str, data: bytearray, before: os.stat_result) -> bool:
+def _swap(path: str, data: bytearray, before: os.stat_result, keeps_time: bool) -> bool:
     """Put ``data`` in the place of the index, if it is still the one that was read and nobody holds the lock."""
     lock = f"{path}.lock"
-    beside = f"{path}.git-kit-{os.getpid()}"
-    fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, before.st_mode & 0o777)
-    try:
-        with open(fd, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+    with _beside(path, data, before, keeps_time) as name:
         try:
-            os.link(beside, lock)  # atomic: fails where another process holds the lock
+            os.link(name, lock)  # atomic: fails where another process holds the lock
         except FileExistsError:
             return False
         try:
@@ -152,10 +157,23 @@ def _swap(path: str, data: bytearray, before: os.stat_result) -> bool:
             raise
         if not replaced:
             os.unlink(lock)
-            return False
+        return replaced
+
+
+@contextmanager
+def _beside(path: str, data: bytearray, before: os.stat_result, keeps_time: bool) -> Iterator[str]:
+    name = f"{path}.git-kit-{os.getpid()}"
+    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, before.st_mode & 0o777)
+    try:
+        with open(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            if keeps_time:
+                os.utime(file.fileno(), ns=(before.st_atime_ns, before.st_mtime_ns))
+        yield name
     finally:
-        os.unlink(beside)
-    return True
+        os.unlink(name)
 
 
 def _replace_if_unchanged(lock: str, path: str, before: os.stat_result) -> bool:
@@ -167,3 +185,95 @@ def _replace_if_unchanged(lock: str, path: str, before: os.stat_result) -> bool:
     except OSError:
         pass
     return False
+
+
+def _index_path(repository: Repository) -> tuple[str, int]:
+    """Where the index is, and how long its oids are."""
+    git = repository.git
+    name, object_format = git.text("rev-parse", "--git-path", "index", "--show-object-format").split("\n")
+    return os.path.join(git.directory, name), 32 if object_format == "sha256" else 20
+
+
+def _mtime_ns(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except FileNotFoundError:
+        return time.time_ns()
+
+
+def _is_for(entry: Entry, oid: str | None) -> bool:
+    return oid is not None and entry.stage == 0 and entry.oid.hex() == oid
+
+
+def _knows_4gib(repository: Repository) -> bool:
+    """Whether this Git has a size of its own for multiples of 4 GiB."""
+    return repository.git.version() >= (2, 43)
+
+
+# -- what Git knows ------------------------------------------------------------------------------------------------
+
+
+def _changed(repository: Repository, entries: Sequence[Entry]) -> list[Entry]:
+    """Those whose file holds something else than the entry says, or may do so."""
+    root = os.fsencode(repository.root)
+    links = {
+        entry for entry in entries if entry.is_link and _link_oid(os.path.join(root, entry.path), entry) == entry.oid
+    }
+    plain = [entry for entry in entries if entry.is_regular and b"\n" not in entry.path]
+    sizes = sum(_size(os.path.join(root, entry.path)) for entry in plain)
+    hashed = _hash(repository, plain) if sizes <= _HASHED_AT_MOST else {}
+    return [
+        entry
+        for entry in entries
+        if (entry.is_regular and hashed.get(entry.path) != entry.oid.hex()) or (entry.is_link and entry not in links)
+    ]
+
+
+def _hash(repository: Repository, entries: Sequence[Entry]) -> dict[bytes, str]:
+    """The oids that Git would give to the files, each with its filter. Nothing where one of them cannot be read."""
+    if not entries:
+        return {}
+    names = b"".join(entry.path + b"\n" for entry in entries)
+    out = repository.git.ask("hash-object", "--stdin-paths", stdin=names)
+    oids = (out or "").split("\n")
+    return dict(zip((entry.path for entry in entries), oids, strict=True)) if len(oids) == len(entries) else {}
+
+
+def _link_oid(path: bytes, entry: Entry) -> bytes:
+    try:
+        target = os.readlink(path)
+    except OSError:
+        return b""
+    hasher = hashlib.sha256 if len(entry.oid) == 32 else hashlib.sha1
+    return hasher(b"blob %d\0%s" % (len(target), target)).digest()
+
+
+def _size(path: bytes) -> int:
+    try:
+        return os.lstat(path).st_size
+    except OSError:
+        return 0
+
+
+def _oids(repository: Repository, paths: Sequence[bytes]) -> dict[bytes, str]:
+    """The oids of the entries for ``paths``."""
+    wanted = set(paths)
+    found = {}
+    for record in repository.git.run("ls-files", "-s", "-z", "--full-name").split(b"\0")[:-1] if wanted else ():
+        head, _, path = record.partition(b"\t")
+        _, oid, stage = head.decode().split(" ")
+        if path in wanted and stage == "0":
+            found[path] = oid
+    return found
+
+
+def _forget_stat(repository: Repository, oids: Mapping[bytes, str]) -> None:
+    """``doubt`` for an index that cannot be patched: Git itself makes the entries anew, without stat data."""
+    lines = []
+    for record in repository.git.run("ls-files", "-s", "-z", "--full-name").split(b"\0")[:-1]:
+        head, _, path = record.partition(b"\t")
+        mode, oid, stage = head.decode().split(" ")
+        if stage == "0" and oids.get(path) == oid:
+            lines.append(f"{mode} {oid} 0\t".encode() + path + b"\0")
+    if lines and repository.git.ask("update-index", "-z", "--index-info", stdin=b"".join(lines)) is None:
+        raise Locked("another git keeps the index locked", hint="when it has ended: git kit checkout")

@@ -20,6 +20,7 @@ class Seen(NamedTuple):
     size: int
     mtime_ns: int
     inode: int
+    is_executable: bool
 
 
 @contextmanager
@@ -49,7 +50,9 @@ def look(folder: int, name: bytes) -> Seen | None:
         found = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
         return None
-    return Seen(found.st_size, found.st_mtime_ns, found.st_ino) if stat.S_ISREG(found.st_mode) else None
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return Seen(found.st_size, found.st_mtime_ns, found.st_ino, bool(found.st_mode & stat.S_IXUSR))
 
 
 def read_small(folder: int, name: bytes, limit: int) -> bytes:
@@ -59,22 +62,37 @@ def read_small(folder: int, name: bytes, limit: int) -> bytes:
         return file.read(limit)
 
 
+def open_regular(root: str, path: bytes) -> int | None:
+    """A descriptor, to read, of a regular file of the worktree; None where there is none. The caller closes it."""
+    try:
+        with folder_of(root, path) as (folder, name):
+            fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    except OSError:
+        return None
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    return None
+
+
 @contextmanager
-def replacement(folder: int, name: bytes, mode: str, expected: Seen) -> Iterator[int]:
+def replacement(folder: int, name: bytes, expected: Seen, *, older_than_ns: int | None = None) -> Iterator[int]:
     """A new file that takes the place of ``name`` when the block ends well, if ``name`` is still as ``expected``.
+
+    It is executable where the old one is, and its time lies two seconds back, before ``older_than_ns`` where that is
+    given. It is not flushed to disk, as nothing is that Git checks out: the store has the content.
 
     Raises:
         FileExistsError: somebody changed the file in between; it was left alone.
     """
-    beside = b".git-kit-" + os.urandom(8).hex().encode()
-    fd, named = _draft(folder, beside, 0o777 if mode == "100755" else 0o666)
+    beside = _beside()
+    fd, named = _draft(folder, beside, 0o777 if expected.is_executable else 0o666)
     try:
         yield fd
-        os.fsync(fd)
         written = os.fstat(fd)
-        os.utime(fd, ns=(written.st_atime_ns, written.st_mtime_ns - _BACKDATED_NS))
-        if look(folder, name) != expected:
-            raise FileExistsError(17, "the file changed meanwhile", os.fsdecode(name))
+        mtime_ns = written.st_mtime_ns if older_than_ns is None else min(written.st_mtime_ns, older_than_ns)
+        os.utime(fd, ns=(written.st_atime_ns, mtime_ns - _BACKDATED_NS))
+        _check_unchanged(folder, name, expected)
         if not named:
             os.link(f"/proc/self/fd/{fd}", beside, dst_dir_fd=folder, follow_symlinks=True)
         os.rename(beside, name, src_dir_fd=folder, dst_dir_fd=folder)
@@ -82,6 +100,44 @@ def replacement(folder: int, name: bytes, mode: str, expected: Seen) -> Iterator
         os.close(fd)
         with suppress(FileNotFoundError):
             os.unlink(beside, dir_fd=folder)
+
+
+def replace_by_link(folder: int, name: bytes, source: str, expected: Seen) -> bool:
+    """Put one more name of the file ``source`` in the place of ``name``, if that is still as ``expected``.
+
+    False where ``source`` cannot be linked here.
+
+    Raises:
+        FileExistsError: somebody changed the file in between; it was left alone.
+    """
+    beside = _beside()
+    try:
+        os.link(source, beside, dst_dir_fd=folder, follow_symlinks=False)
+    except OSError:
+        return False
+    try:
+        _check_unchanged(folder, name, expected)
+        os.rename(beside, name, src_dir_fd=folder, dst_dir_fd=folder)
+    finally:
+        with suppress(FileNotFoundError):  # rename(2) does nothing where both are the same file already
+            os.unlink(beside, dir_fd=folder)
+    return True
+
+
+def back_date(fd: int) -> os.stat_result:
+    """Back-date an open file that Git has just written, so that Git trusts its stat data; returns those."""
+    found = os.fstat(fd)
+    os.utime(fd, ns=(found.st_atime_ns, found.st_mtime_ns - _BACKDATED_NS))
+    return os.fstat(fd)
+
+
+def _check_unchanged(folder: int, name: bytes, expected: Seen) -> None:
+    if look(folder, name) != expected:
+        raise FileExistsError(17, "the file changed meanwhile", os.fsdecode(name))
+
+
+def _beside() -> bytes:
+    return b".git-kit-" + os.urandom(8).hex().encode()
 
 
 def _draft(folder: int, name: bytes, permissions: int) -> tuple[int, bool]:

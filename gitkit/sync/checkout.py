@@ -4,9 +4,9 @@ Only a file that still holds exactly the index's pointer is replaced; whatever a
 verified, renamed: killed anywhere, a file is either the pointer or the whole content.
 """
 
+import hashlib
 import os
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from gitkit.core.events import Advanced, Finished, Sink, Started, ignore
@@ -14,8 +14,10 @@ from gitkit.core.pointer import MAX_SIZE
 from gitkit.errors import Corrupt, KitError
 from gitkit.git import index, worktree
 from gitkit.git.repository import Repository
+from gitkit.store.hashcache import HashCache
 from gitkit.store.ingest import copy_hashed
 from gitkit.store.layout import ImageLayout
+from gitkit.sync.parallel import each
 from gitkit.sync.pointers import PointerFile
 
 
@@ -39,11 +41,19 @@ def still_pointers(repository: Repository, files: Sequence[PointerFile]) -> list
 
 
 def checkout(
-    repository: Repository, store: ImageLayout, files: Sequence[PointerFile], *, transfers: int = 4, emit: Sink = ignore
+    repository: Repository,
+    store: ImageLayout,
+    files: Sequence[PointerFile],
+    *,
+    transfers: int = 4,
+    hard_links: bool = False,
+    cache: HashCache | None = None,
+    emit: Sink = ignore,
 ) -> CheckedOut:
     """Materialise ``files`` where they are pointers and the store holds their content. Idempotent.
 
-    A damaged blob or a file that cannot be written is reported in the result and leaves the pointer.
+    With ``hard_links`` a file is one more name of the store's blob, read-only. A damaged blob or a file that cannot be
+    written is reported in the result and leaves the pointer. ``cache`` is told which files are Git LFS pointers in Git.
     """
     root = repository.worktree
     pending = still_pointers(repository, files)
@@ -53,19 +63,92 @@ def checkout(
     missing = [file for file in pending if not store.holds(file.pointer.digest, file.pointer.size)]
     if not ready:
         return CheckedOut([], missing, [])
-    from concurrent.futures import ThreadPoolExecutor
-
+    if cache is not None:
+        for file in ready:
+            if file.pointer.lfs:
+                cache.keep_pointer(file.path, file.pointer.digest, file.raw)
+    index.doubt(repository, {file.path: file.oid for file in ready})
     emit(Started("checking out", len(ready), sum(file.pointer.size for file in ready)))
-    with ThreadPoolExecutor(transfers) as pool:
-        results = list(pool.map(lambda file: _materialise(root, store, file, emit), ready))
+    results = each(
+        lambda file: materialise(root, store, file, hard_links=hard_links, emit=emit), ready, limit=transfers
+    )
     outcomes = list(zip(ready, results, strict=True))
     written = {file.path: index.Written(file.oid, it) for file, it in outcomes if isinstance(it, os.stat_result)}
     if written:
-        index.record(repository, written)
+        expected = {file.path: (file.raw, file.pointer.digest) for file in files}
+        index.record(repository, written, settle=Settler(root, expected))
     done = [file for file in ready if file.path in written]
     emit(Finished("checked out", len(done), sum(file.pointer.size for file in done)))
     failed = [Failure(file, error) for file, error in outcomes if isinstance(error, KitError)]
     return CheckedOut(done, missing, failed)
+
+
+def materialise(
+    root: str,
+    store: ImageLayout,
+    file: PointerFile,
+    *,
+    hard_links: bool = False,
+    older_than_ns: int | None = None,
+    emit: Sink = ignore,
+) -> os.stat_result | KitError | None:
+    """Put content in the place of one pointer; the written file's stat data, or why it was not written.
+
+    None where there was no pointer (any more). The index is the caller's (``index.doubt`` before, ``index.record``
+    after it). The file's time lies before ``older_than_ns``.
+    """
+    try:
+        with worktree.folder_of(root, file.path) as (folder, name):
+            seen = worktree.look(folder, name)
+            if seen is None or worktree.read_small(folder, name, MAX_SIZE + 1) != file.raw:
+                return None
+            if not (hard_links and _link(store, file, folder, name, seen)):
+                with worktree.replacement(folder, name, seen, older_than_ns=older_than_ns) as fd:
+                    _copy(store, file, fd)
+            written = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        emit(Advanced(file.pointer.size))
+        return written
+    except KitError as error:
+        return error
+    except FileExistsError:
+        return None  # changed meanwhile: by its owner, or by another git kit that was faster
+    except OSError as error:
+        return KitError(f"cannot write the file: {error.strerror}")
+
+
+class Settler:
+    """Makes sure of files that Git wrote in the second of its index (see ``index.Settle``).
+
+    ``expected`` gives by path what Git holds and the digest of what the file should hold. A file with other content was
+    changed by somebody and is theirs.
+    """
+
+    def __init__(self, root: str, expected: Mapping[bytes, tuple[bytes, str]]) -> None:
+        self._root = root
+        self._expected = expected
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._expected)
+
+    def __call__(self, path: bytes, oid: str) -> os.stat_result | None:
+        raw, digest = self._expected.get(path, (b"", ""))
+        if not digest or not _is_oid_of(raw, oid) or (fd := worktree.open_regular(self._root, path)) is None:
+            return None
+        with open(fd, "rb", buffering=0) as file:
+            before = os.fstat(fd)
+            try:
+                after = worktree.back_date(fd)
+            except OSError:
+                return None  # not our file
+            if copy_hashed(file, None)[0] == digest:
+                return after if os.fstat(fd).st_mtime_ns == after.st_mtime_ns else None
+            os.utime(fd, ns=(before.st_atime_ns, before.st_mtime_ns))
+            return None
+
+
+def _is_oid_of(raw: bytes, oid: str) -> bool:
+    hasher = hashlib.sha256 if len(oid) == 64 else hashlib.sha1
+    return hasher(b"blob %d\0%s" % (len(raw), raw)).hexdigest() == oid
 
 
 def _as_pointer(root: str, file: PointerFile) -> worktree.Seen | None:
@@ -79,28 +162,16 @@ def _as_pointer(root: str, file: PointerFile) -> worktree.Seen | None:
         return None
 
 
-def _materialise(root: str, store: ImageLayout, file: PointerFile, emit: Sink) -> os.stat_result | KitError | None:
-    """The written file's stat data; None where there was no pointer (any more)."""
-    try:
-        with worktree.folder_of(root, file.path) as (folder, name):
-            seen = worktree.look(folder, name)
-            if seen is None or worktree.read_small(folder, name, MAX_SIZE + 1) != file.raw:
-                return None
-            with worktree.replacement(folder, name, file.mode, seen) as fd:
-                _copy(store, file, fd)
-            written = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        emit(Advanced(file.pointer.size))
-        return written
-    except KitError as error:
-        return error
-    except FileExistsError:
-        return None  # changed meanwhile: by its owner, or by another git kit that was faster
-    except OSError as error:
-        return KitError(f"cannot write the file: {error.strerror}")
+def _link(store: ImageLayout, file: PointerFile, folder: int, name: bytes, seen: worktree.Seen) -> bool:
+    # All names of a file share its permissions, and a blob is not executable.
+    sealed = not seen.is_executable and store.is_sealed(file.pointer.digest, file.pointer.size)
+    return sealed and worktree.replace_by_link(folder, name, store.blob_path(file.pointer.digest), seen)
 
 
 def _copy(store: ImageLayout, file: PointerFile, fd: int) -> None:
-    with closing(store.open_blob(file.pointer.digest, file.pointer.size)) as source:
-        digest, _ = copy_hashed(source, fd)
-    if digest != file.pointer.digest:
-        raise Corrupt(f"the blob {file.pointer.digest} in the store is damaged", hint="git kit fsck, then git kit pull")
+    try:
+        store.copy_to(file.pointer.digest, file.pointer.size, fd)
+    except Corrupt as error:
+        raise Corrupt(
+            f"the blob {file.pointer.digest} in the store is damaged", hint="git kit fsck, then git kit pull"
+        ) from error

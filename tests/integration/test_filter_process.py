@@ -628,7 +628,7 @@ def test_first_filter_run_in_a_plain_clone_puts_the_hooks_in_so_that_a_push_take
     plain.commit("second", {"b.bin": DATA[1:]})
     plain.git("push", "--quiet", "origin", "main")
     assert (bare.path / "kit/blobs/sha256" / digest_of(DATA[1:])[7:]).read_bytes() == DATA[1:]
-    for name in ("pre-push", "pre-commit", "post-checkout", "post-merge"):
+    for name in ("pre-push", "pre-commit"):
         assert os.access(plain.path / ".git" / "hooks" / name, os.X_OK), name
 
 

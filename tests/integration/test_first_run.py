@@ -23,7 +23,7 @@ def test_first_checkout_of_a_plain_clone_installs_the_hooks(kit_repo: Repo, bare
 
 def test_first_run_beside_a_foreign_hook_tells_and_leaves_it(kit_repo: Repo, bare: Repo, tmp_path: Path) -> None:
     clone = plain_clone(kit_repo, bare, tmp_path / "clone")
-    for name in ("pre-push", "pre-commit", "post-checkout", "post-merge"):
+    for name in ("pre-push", "pre-commit"):
         (clone.path / ".git/hooks" / name).unlink()
     foreign = clone.write(".git/hooks/pre-push", "#!/bin/sh\nexit 0\n", mode=0o755)
     clone.write("c.bin", some_bytes(100, 3))

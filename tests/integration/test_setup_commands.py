@@ -69,8 +69,6 @@ def test_install_says_what_happened_to_each_hook(repo: Repo) -> None:
         "filter: set in the global Git configuration\n"
         "hooks in .git/hooks:\n"
         "  pre-push       lines added at the start of what was there\n"
-        "  post-checkout  written\n"
-        "  post-merge     written\n"
         "  pre-commit     wrapped: what was there runs after it\n"
     )
     assert repo.kit("install").stderr == "filter: nothing to do\nhooks: nothing to do\n"

@@ -185,14 +185,6 @@ def test_push_hook_that_another_refuses_keeps_its_exit_status(repo: Repo, log: P
         push_hook(repo, code=7)
 
 
-def test_post_hook_that_git_kit_fails_still_runs_the_other(repo: Repo, log: Path) -> None:
-    repo.write(".git/hooks/post-checkout", b'#!/bin/sh\necho theirs >>"$LOG"\n', mode=0o755)
-    hooks.install(opened(repo))
-    repo.git("commit", "--allow-empty", "-qm", "one")
-    repo.git("checkout", "-q", "-b", "other", extra={"OURS_EXITS": "1"})
-    assert [line.split()[0] for line in log.read_text().splitlines()] == ["ours", "ours", "theirs"]
-
-
 @pytest.mark.parametrize("mode", [0o755, 0o750, 0o644])
 @pytest.mark.parametrize(
     "script",
