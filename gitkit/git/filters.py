@@ -1,9 +1,10 @@
-"""``filter.kit.*`` in Git's configuration: what makes Git run git kit for tracked files.
+"""``filter.kit.*``, ``diff.kit.*`` and ``merge.kit.*`` in Git's configuration: what makes Git run git kit.
 
 One scope at a time is written; Git itself merges them. ``required`` is always set: without it Git stores content as it
 is where the filter fails, and reads whole files into memory.
 """
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple, get_args
 
 from gitkit.errors import Denied, Locked, UsageError
@@ -12,17 +13,23 @@ from gitkit.git.run import Git, GitError
 Scope = Literal["global", "local", "worktree", "system"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
-SECTIONS = ("filter.kit", "merge.kit")
+SECTIONS = ("filter.kit", "diff.kit", "merge.kit")
 VALUES = {
     "filter.kit.clean": "git-kit clean -- %f",
     "filter.kit.smudge": "git-kit smudge -- %f",
     "filter.kit.process": "git-kit filter-process",
     "filter.kit.required": "true",
-    # Two pointers cannot be merged as text: our side stays in the worktree and the path is a conflict, as for a binary.
-    "merge.kit.name": "large files are not merged: choose a side",
-    "merge.kit.driver": "exit 1",
+    # Not with cachetextconv: what is shown changes when content arrives, and the cache would be pushed as notes.
+    "diff.kit.textconv": "git-kit textconv --",
+    "merge.kit.name": "text by lines, other large files by choosing a side",
+    "merge.kit.driver": "git-kit merge-driver -- %O %A %B %L %P",
+    # Where histories cross, Git merges their common ancestors first. That result must not be a side that nobody chose.
+    "merge.kit.recursive": "binary",
 }
-_KEYS = r"^(filter|merge)\.kit\."
+PREFERENCES = frozenset(key for key in VALUES if not key.startswith("filter."))
+"""What Git shows and merges may be set otherwise by a person; the filter must be this one."""
+
+_KEYS = r"^(filter|diff|merge)\.kit\."
 
 
 class Setting(NamedTuple):
@@ -35,7 +42,7 @@ class Setting(NamedTuple):
 
 
 def read(git: Git) -> list[Setting]:
-    """Every ``filter.kit`` setting that Git sees here, in its order: the last one of a key wins."""
+    """Every setting of git kit that Git sees here, in its order: the last one of a key wins."""
     args = ["config", "--null", "--show-scope", "--show-origin", "--get-regexp", _KEYS]
     fields = (git.ask(*args) or "").split("\0")
     found = []
@@ -52,8 +59,16 @@ def in_force(git: Git) -> dict[str, Setting]:
 
 def is_configured(git: Git) -> bool:
     """Whether Git runs this git kit here, wherever that is configured."""
-    found = in_force(git)
-    return all(key in found and found[key].value == value for key, value in VALUES.items())
+    return not wrong(in_force(git))
+
+
+def wrong(found: Mapping[str, Setting]) -> list[str]:
+    """The keys that are missing in ``found``, or that make Git run something else."""
+    return [
+        key
+        for key, value in VALUES.items()
+        if key not in found or (found[key].value != value and key not in PREFERENCES)
+    ]
 
 
 def install(git: Git, scope: Scope) -> bool:
@@ -74,7 +89,7 @@ def install(git: Git, scope: Scope) -> bool:
 
 
 def uninstall(git: Git, scope: Scope) -> bool:
-    """Remove the section from ``scope``; whether it was there.
+    """Remove the sections from ``scope``; whether any was there.
 
     Raises:
         UsageError, Denied, Locked: as ``install``.

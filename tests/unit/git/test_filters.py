@@ -1,4 +1,4 @@
-"""``filter.kit`` in each scope of Git's configuration."""
+"""``filter.kit``, ``diff.kit`` and ``merge.kit`` in each scope of Git's configuration."""
 
 from pathlib import Path
 
@@ -14,6 +14,10 @@ ALL = {
     "filter.kit.smudge": "git-kit smudge -- %f",
     "filter.kit.process": "git-kit filter-process",
     "filter.kit.required": "true",
+    "diff.kit.textconv": "git-kit textconv --",
+    "merge.kit.name": "text by lines, other large files by choosing a side",
+    "merge.kit.driver": "git-kit merge-driver -- %O %A %B %L %P",
+    "merge.kit.recursive": "binary",
 }
 
 
@@ -31,7 +35,7 @@ def git_of(repo: Repo) -> Git:
 
 
 def set_in(repo: Repo, scope: str) -> dict[str, str]:
-    lines = repo.git("config", f"--{scope}", "--get-regexp", "^filter", code=None).stdout.splitlines()
+    lines = repo.git("config", f"--{scope}", "--get-regexp", r"^(filter|diff|merge)\.", code=None).stdout.splitlines()
     return dict(line.split(" ", 1) for line in lines)
 
 
@@ -78,6 +82,16 @@ def test_is_configured_where_a_nearer_scope_overrides_is_false(repo: Repo) -> No
     assert not filters.is_configured(git_of(repo))
     setting = filters.in_force(git_of(repo))["filter.kit.process"]
     assert (setting.scope, setting.value) == ("local", "")
+
+
+def test_is_configured_with_another_way_to_show_and_merge_is_true(repo: Repo) -> None:
+    filters.install(git_of(repo), "global")
+    repo.git("config", "diff.kit.textconv", "cat")
+    repo.git("config", "merge.kit.driver", "exit 1")
+    assert filters.is_configured(git_of(repo))
+    repo.git("config", "--global", "--unset", "merge.kit.recursive")
+    assert not filters.is_configured(git_of(repo))
+    assert filters.wrong(filters.in_force(git_of(repo))) == ["merge.kit.recursive"]
 
 
 def test_read_of_a_key_without_value_is_true(repo: Repo) -> None:
