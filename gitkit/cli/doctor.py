@@ -7,10 +7,11 @@ import click
 
 from gitkit.cli.output import example, json_option, plural, print_json, say
 from gitkit.context import Context
-from gitkit.errors import NotFound
+from gitkit.errors import InvalidFile, NotFound
 
 if TYPE_CHECKING:
     from gitkit.setup.finding import Finding, Place
+    from gitkit.store.layout import ImageLayout
 
 
 @click.command("doctor", epilog=example.format("git kit doctor"))
@@ -25,7 +26,7 @@ def command(context: Context, as_json: bool) -> int:
     from gitkit.setup.finding import Machine
 
     machine = Machine(git=context.git, search_path=context.environ.get("PATH", ""))
-    findings = examine(machine, _place(context))
+    findings = examine(machine, place_of(context))
     wrong = sum(not finding.ok for finding in findings)
     if as_json:
         print_json([finding._asdict() for finding in findings])
@@ -35,7 +36,8 @@ def command(context: Context, as_json: bool) -> int:
     return 1 if wrong else 0
 
 
-def _place(context: Context) -> "Place | None":
+def place_of(context: Context) -> "Place | None":
+    """The repository of the current folder, to be examined; None where there is none."""
     from gitkit.setup.finding import Place
 
     try:
@@ -45,11 +47,23 @@ def _place(context: Context) -> "Place | None":
     return Place(
         repository=repository,
         cwd=context.cwd,
-        store=context.store,
+        store=_store(context),
         settings=lambda: context.settings,
         config=lambda: context.config,
         open_remote=context.remote,
     )
+
+
+def _store(context: Context) -> "ImageLayout":
+    """The store, also where a setting is wrong: that is a finding, and the clone's own folder can be looked at."""
+    import os
+
+    from gitkit.store.layout import ImageLayout
+
+    try:
+        return context.store
+    except InvalidFile:
+        return ImageLayout(os.path.join(context.repository.common_dir, "kit"))
 
 
 def _print(findings: "Sequence[Finding]") -> None:

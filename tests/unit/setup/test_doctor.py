@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from gitkit.cli.doctor import place_of
 from gitkit.context import Context
 from gitkit.core.pointer import Pointer
 from gitkit.setup.doctor import examine
-from gitkit.setup.finding import Finding, Machine, Place
+from gitkit.setup.finding import Finding, Machine
 from tests.lib.repos import Repo, clean_environ, init, run, some_bytes
 
 CONTENT = some_bytes(5_000)
@@ -44,15 +45,10 @@ def healthy(template: Path, tmp_path: Path) -> Repo:
 def findings(repo: Repo, folder: str = "") -> dict[str, Finding]:
     """By name of the check; the last where there are several."""
     context = Context(repo.environ, os.path.join(repo.path, folder).rstrip("/"))
-    place = Place(
-        repository=context.repository,
-        cwd=context.cwd,
-        store=context.store,
-        settings=lambda: context.settings,
-        config=lambda: context.config,
-        open_remote=context.remote,
-    )
-    return {found.name: found for found in examine(Machine(git=context.git, search_path=repo.environ["PATH"]), place)}
+    return {
+        found.name: found
+        for found in examine(Machine(git=context.git, search_path=repo.environ["PATH"]), place_of(context))
+    }
 
 
 def wrong(repo: Repo, folder: str = "") -> dict[str, str | None]:
