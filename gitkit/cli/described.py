@@ -58,7 +58,7 @@ def usage(item: Described) -> str:
 
 
 def _described(words: tuple[str, ...], text: str, command: click.Command) -> Described:
-    inner = command.commands.items() if isinstance(command, click.Group) else ()
+    inner = _inner(command) if isinstance(command, click.Group) else ()
     options = [_option(param) for param in command.params if isinstance(param, click.Option) and not param.hidden]
     return Described(
         words=words,
@@ -69,6 +69,14 @@ def _described(words: tuple[str, ...], text: str, command: click.Command) -> Des
         choices=tuple(choice for param in command.params for choice in _choices(param)),
         inner=tuple(_described((*words, name), each.get_short_help_str(100), each) for name, each in inner),
     )
+
+
+def _inner(group: click.Group) -> Iterator[tuple[str, click.Command]]:
+    with click.Context(group) as context:
+        names = group.list_commands(context) if not group.commands else group.commands
+        for name in names:
+            if (command := group.get_command(context, name)) is not None:
+                yield name, command
 
 
 def _option(param: click.Option) -> Option:

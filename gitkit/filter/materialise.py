@@ -87,6 +87,7 @@ class Materialiser:
             return {item.file.path: error for item in items}
         with self._around.progress(size >= _WORTH_SHOWING) as emit:
             emit(Started("checking out", len(items), size))
+            self._downloads().expect([item.file.pointer for item in items], items[0].treeish)
             results = each(lambda item: self._write_one(item, index_ns, emit), items, limit=self._around.transfers)
             done = [item for item, result in zip(items, results, strict=True) if isinstance(result, os.stat_result)]
             emit(Finished("checked out", len(done), sum(item.file.pointer.size for item in done)))

@@ -14,12 +14,12 @@ from gitkit.core.digest import digest_of
 from gitkit.core.paths import show_path
 from gitkit.core.pointer import Pointer
 from gitkit.errors import KitError
-from gitkit.filter.materialise import LARGE, Materialiser
 from gitkit.filter.protocol import Answers, Content, ProtocolError, Requests
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from gitkit.filter.materialise import Materialiser
     from gitkit.filter.smudge import Downloads, Surroundings
 
 _SHOWN = 5
@@ -117,7 +117,8 @@ class Session:
         # without an offer, and is the one that names no blob.
         git_waits = fields.get(b"can-delay") == b"1"
         in_worktree = git_waits or b"blob" not in fields
-        if around.skip or (not in_worktree and b"treeish" not in fields and self._is_compared(path)):
+        is_unwanted = around.skip or around.declines(path, pointer)
+        if is_unwanted or (not in_worktree and b"treeish" not in fields and self._is_compared(path)):
             self._leave_pointer(path, head, in_worktree)
         elif git_waits and self._can_wait(pointer):
             self._answers.small(head)
@@ -143,6 +144,8 @@ class Session:
 
     def _can_wait(self, pointer: Pointer) -> bool:
         """Whether the file may be filled in when Git is done. Where its absence is an error, Git must be told now."""
+        from gitkit.filter.materialise import LARGE
+
         around = self._surroundings()
         if pointer.size <= LARGE or around.settings.materialize != "after":
             return False
@@ -227,8 +230,10 @@ class Session:
                 self._missing += self._materialiser.finish()
         self._summarise()
 
-    def _materialising(self) -> Materialiser:
+    def _materialising(self) -> "Materialiser":
         if self._materialiser is None:
+            from gitkit.filter.materialise import Materialiser
+
             self._materialiser = Materialiser(self._surroundings(), self._started_downloads)
         return self._materialiser
 

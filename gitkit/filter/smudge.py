@@ -9,8 +9,8 @@ import io
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from gitkit.core.events import Sink, ignore
@@ -37,7 +37,8 @@ def no_progress(is_worth_it: bool) -> Iterator[Sink]:
 
 
 class Surroundings(NamedTuple):
-    """What the filter needs of the clone. ``open_remote`` takes the tree that is being checked out, if known.
+    """What the filter needs of the clone. ``open_remote`` takes the tree that is being checked out, if known, and
+    whether it is for Git LFS pointers.
 
     ``install_hooks`` makes sure that a push will upload: it returns what to tell the person, or None. ``progress``
     shows work to the person, where it is worth it.
@@ -48,7 +49,7 @@ class Surroundings(NamedTuple):
     cache: HashCache
     settings: Settings
     skip: bool
-    open_remote: Callable[[str | None], Remote]
+    open_remote: Callable[[str | None, bool], Remote]
     install_hooks: Callable[[], str | None]
     progress: Callable[[bool], AbstractContextManager[Sink]] = no_progress
 
@@ -64,14 +65,19 @@ class Surroundings(NamedTuple):
     def hard_links(self) -> bool:
         return self.settings.link == "hardlink"
 
+    def declines(self, path: bytes, pointer: Pointer) -> bool:
+        """Whether the content is not here, and the person's settings say that it is not to be downloaded."""
+        return not self.settings.wanted.takes(path) and not self.store.holds(pointer.digest, pointer.size)
+
 
 class Downloads:
     """Content that is on its way, by digest."""
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._around = surroundings
-        self._remote: Remote | None = None
-        self._broken: KitError | None = None
+        # By whether they are for Git LFS pointers: one that cannot be reached leaves the other alone.
+        self._remotes: dict[bool, Remote] = {}
+        self._broken: dict[bool, KitError] = {}
         self._lock = threading.Lock()
         self._threads: Threads | None = None
         self._futures: dict[str, Future[KitError | None]] = {}
@@ -79,15 +85,26 @@ class Downloads:
 
     def fetch(self, pointer: Pointer, treeish: str | None) -> KitError | None:
         """Download now; the error where it did not work."""
-        if self._around.store.holds(pointer.digest, pointer.size):
+        if self._holds(pointer):
             return None
         try:
             self._download(pointer, treeish)
         except KitError as error:
-            if isinstance(error, NetworkError | Denied) or self._remote is None:
-                self._broken = error
+            if isinstance(error, NetworkError | Denied) or pointer.lfs not in self._remotes:
+                self._broken[pointer.lfs] = error
             return error
         return None
+
+    def expect(self, pointers: Iterable[Pointer], treeish: str | None) -> None:
+        """These are going to be fetched: a Git LFS server is asked for many at once."""
+        absent = [(one.digest, one.size) for one in pointers if one.lfs and not self._holds(one)]
+        if absent:
+            from gitkit.sync.lfs import LfsContent
+
+            with suppress(KitError):  # it shows again when they are fetched
+                remote = self._opened(treeish, lfs=True)
+                if isinstance(remote, LfsContent):
+                    remote.expect(absent)
 
     def once(self, pointer: Pointer, treeish: str | None) -> KitError | None:
         """``fetch`` for threads of the caller's own: several that want the same content take turns."""
@@ -103,21 +120,31 @@ class Downloads:
         if self._threads is None:
             self._threads = Threads(self._around.transfers)
         if pointer.digest not in self._futures:
+            self.expect([pointer], treeish)
             self._futures[pointer.digest] = self._threads.submit(lambda: self.fetch(pointer, treeish))
         return self._futures[pointer.digest]
 
     def _download(self, pointer: Pointer, treeish: str | None) -> None:
         from gitkit.sync.fetch import download
 
-        with self._lock:
-            if self._broken is not None:
-                raise self._broken
-            if self._remote is None:
-                self._remote = self._around.open_remote(treeish)
+        remote = self._opened(treeish, lfs=pointer.lfs)
         try:
-            download(self._around.store, self._remote, pointer.digest, pointer.size)
+            download(self._around.store, remote, pointer.digest, pointer.size)
         except NotFound as error:
-            raise NotFound(f"{self._remote.url} does not hold it") from error
+            if pointer.lfs:
+                raise  # it says who does not have it, and why
+            raise NotFound(f"{remote.url} does not hold it") from error
+
+    def _opened(self, treeish: str | None, *, lfs: bool) -> Remote:
+        with self._lock:
+            if lfs in self._broken:
+                raise self._broken[lfs]
+            if lfs not in self._remotes:
+                self._remotes[lfs] = self._around.open_remote(treeish, lfs)
+            return self._remotes[lfs]
+
+    def _holds(self, pointer: Pointer) -> bool:
+        return self._around.store.holds(pointer.digest, pointer.size)
 
 
 def smudge_once(source: io.BufferedReader, sink: BinaryIO, around: Surroundings) -> None:

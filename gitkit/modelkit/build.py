@@ -52,8 +52,9 @@ class Kit:
     @property
     def needs(self) -> list[Need]:
         """The layers that are files as they are, each digest once."""
-        plain = [layer for layer in self.layers if isinstance(layer.source, KitFile)]
-        return list({layer.digest: Need(layer.digest, layer.size, layer.path.encode()) for layer in plain}.values())
+        plain = [(layer, layer.source) for layer in self.layers if isinstance(layer.source, KitFile)]
+        needs = (Need(layer.digest, layer.size, layer.path.encode(), file.lfs) for layer, file in plain)
+        return list({need.digest: need for need in needs}.values())
 
     @property
     def recipes(self) -> dict[str, Layer]:

@@ -1,4 +1,7 @@
-"""Where the bytes of a kit's files are: in Git, in the store, or on a remote, in this order. Nothing is kept."""
+"""Where the bytes of a kit's files are: in Git, in the store, or on a remote, in this order. Nothing is kept.
+
+Content of Git LFS pointers is also looked for where Git LFS has it; what it has on this machine goes to the store.
+"""
 
 import io
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -18,6 +21,7 @@ from gitkit.modelkit.files import KitFile
 from gitkit.modelkit.streams import Ranges, Steady
 from gitkit.store.ingest import Source
 from gitkit.store.layout import ImageLayout
+from gitkit.sync.lfs import LfsContent
 
 MAX_IN_MEMORY = 64 << 20
 """What Git holds itself is opened for reading at random only up to this size, in bytes."""
@@ -26,15 +30,23 @@ _OIDS_AT_ONCE = 500
 
 
 class Content:
-    """Reads the content of files. ``remotes`` are opened when something is not here, and asked in their order.
+    """Reads the content of files. ``remotes`` are opened when something is not here, and asked in their order; then
+    ``lfs`` for Git LFS pointers.
 
     Safe to share between threads; what it returns is not.
     """
 
-    def __init__(self, git: Git, store: ImageLayout, remotes: Sequence[Callable[[], Remote]] = ()) -> None:
+    def __init__(
+        self,
+        git: Git,
+        store: ImageLayout,
+        remotes: Sequence[Callable[[], Remote]] = (),
+        lfs: LfsContent | None = None,
+    ) -> None:
         self.git = git
         self.store = store
         self._remotes = remotes
+        self.lfs = lfs
         self._opened: list[Remote] | None = None
 
     def each(self, files: Sequence[KitFile]) -> Generator[Source, None, None]:
@@ -114,6 +126,8 @@ class Content:
         for remote in remotes:
             if remote.has_blob(file.digest):
                 return remote
+        if file.lfs and self.lfs is not None:  # which says itself what is wrong where it does not have the content
+            return self.store if self.lfs.take(self.store, file.digest, file.size) else self.lfs
         places = " or ".join(["in this clone", *(f"on {remote.url}" for remote in remotes)])
         raise NotFound(
             f"the content of {show_path(file.path.encode())} is not {places}: {file.digest}",

@@ -29,7 +29,8 @@ _Place = tuple[str, int]
 class KitFile(NamedTuple):
     """One file of a kit. ``oid`` is the Git blob that holds its content, or None where Git holds a pointer.
 
-    ``section`` and ``number`` are its entry's; ``named`` where the entry's path is the file's own.
+    ``section`` and ``number`` are its entry's; ``named`` where the entry's path is the file's own; ``lfs`` where the
+    pointer is one of Git LFS.
     """
 
     section: str
@@ -40,6 +41,7 @@ class KitFile(NamedTuple):
     executable: bool
     named: bool
     oid: str | None
+    lfs: bool = False
 
     @property
     def mode(self) -> int:
@@ -248,6 +250,7 @@ def _files(git: Git, chosen: Sequence[_Choice]) -> list[KitFile]:
                 executable=choice.file.mode == "100755",
                 named=choice.named,
                 oid=None if pointer else choice.file.oid,
+                lfs=pointer is not None and pointer.lfs,
             )
         )
     return files

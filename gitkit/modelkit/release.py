@@ -19,6 +19,7 @@ from gitkit.modelkit.formats.encoded import Layer
 from gitkit.modelkit.tarlayers import Recipe, TarLayers
 from gitkit.store.keepcache import KeepCache
 from gitkit.sync import keep, push
+from gitkit.sync.fetch import fetch
 from gitkit.sync.parallel import each
 from gitkit.sync.pointers import Need
 from gitkit.sync.sender import Sender
@@ -96,11 +97,23 @@ def _upload(content: Content, remote: Remote, kits: Sequence[Kit], transfers: in
     configs = [Need(digest_of(kit.config), len(kit.config), b"(config)") for kit in kits]
     needs = {need.digest: need for kit in kits for need in kit.needs} | {need.digest: need for need in configs}
     absent = [need for need in needs.values() if need.digest not in known]
+    _bring(content, remote, [need for need in absent if need.lfs], transfers, emit)
     if absent:
         push.upload(content.store, remote, absent, transfers=transfers, emit=emit)
     layers = {digest: layer for kit in kits for digest, layer in kit.recipes.items() if digest not in known}
     if layers:
         _upload_tars(TarLayers(content), remote, list(layers.values()), transfers, emit)
+
+
+def _bring(content: Content, remote: Remote, needs: Sequence[Need], transfers: int, emit: Sink) -> None:
+    """Content of Git LFS pointers that only Git LFS has: into the store, from where it goes to the remote."""
+    if content.lfs is None:
+        return
+    store = content.store
+    lost = [need for need in needs if not store.holds(need.digest, need.size) and not remote.has_blob(need.digest)]
+    result = fetch(store, content.lfs, lost, transfers=transfers, emit=emit)
+    if result.failed:
+        raise result.failed[0].error
 
 
 def _upload_tars(tars: TarLayers, remote: Remote, layers: Sequence[Layer], transfers: int, emit: Sink) -> None:

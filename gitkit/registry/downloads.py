@@ -1,15 +1,27 @@
 """A blob's bytes, from any offset. Distribution specification 1.1, "Pulling blobs"."""
 
 import re
+from collections.abc import Mapping
+from typing import Protocol
 
 from gitkit.core.digest import short
-from gitkit.errors import Corrupt, NetworkError
-from gitkit.registry.endpoint import Endpoint
+from gitkit.errors import Corrupt, KitError, NetworkError
+from gitkit.registry.messages import Reply, Request
 from gitkit.registry.problems import MAX_ERROR_BODY, Transient
 from gitkit.registry.transport import CHUNK, Response
 
 _CONTENT_RANGE = re.compile(r"bytes\s+(\d+)-(\d+)/(\d+|\*)")
 _UNSATISFIED = re.compile(r"bytes\s+\*/(\d+)")
+
+
+class Host(Protocol):
+    """Where blobs are asked for; see ``gitkit.registry.endpoint.Endpoint``."""
+
+    def request(self, method: str, path: str, doing: str, *, headers: Mapping[str, str] | None = None) -> Request: ...
+
+    def open(self, request: Request, scopes: tuple[str, ...]) -> Response: ...
+
+    def problem(self, reply: Reply, doing: str) -> KitError: ...
 
 
 class BlobBody:
@@ -61,7 +73,7 @@ class NoBody:
 
 
 def open_blob(
-    endpoint: Endpoint,
+    endpoint: Host,
     path: str,
     scopes: tuple[str, ...],
     *,
@@ -91,7 +103,7 @@ def open_blob(
         raise
 
 
-def _body(endpoint: Endpoint, response: Response, doing: str, size: int, start: int, stop: int) -> BlobBody:
+def _body(endpoint: Host, response: Response, doing: str, size: int, start: int, stop: int) -> BlobBody:
     if response.status == 206 and (start or stop < size):
         left = _check_range(response, doing, size, start, stop)
         return BlobBody(response, left, doing)

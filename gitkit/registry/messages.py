@@ -26,7 +26,8 @@ class TransportOptions:
 class Request:
     """What to send. ``doing`` names it in messages, to follow "cannot"; a streamed ``body`` can be sent once only.
 
-    ``answer_timeout_s`` replaces the stall timeout while waiting for the answer.
+    ``private`` are headers that go where ``authorization`` goes: to the origin of ``url`` alone. ``answer_timeout_s``
+    replaces the stall timeout while waiting for the answer.
     """
 
     method: str
@@ -34,6 +35,7 @@ class Request:
     doing: str
     headers: Mapping[str, str] = field(default_factory=dict)
     authorization: str | None = field(default=None, repr=False)
+    private: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | Iterator[bytes] | None = field(default=None, repr=False)
     answer_timeout_s: float | None = None
 

@@ -59,7 +59,7 @@ def registry_errors(body: bytes) -> tuple[RegistryError, ...]:
     """The entries of an error document, or none where ``body`` is something else. Never raises."""
     try:
         entries = json.loads(body)["errors"]
-        return tuple(RegistryError(_text(entry.get("code")), _text(entry.get("message"))) for entry in entries)
+        return tuple(RegistryError(one_line(entry.get("code")), one_line(entry.get("message"))) for entry in entries)
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
         return ()
 
@@ -88,7 +88,7 @@ def problem(doing: str, url: str, status: int, body: bytes, *, login_host: str) 
     return _BY_STATUS.get(status, NetworkError)(text)
 
 
-def _text(value: object) -> str:
+def one_line(value: object) -> str:
     """A server's words, one line, no control characters: they end up on a terminal."""
     words = " ".join(str(value or "").split())
     return "".join(char for char in words if char.isprintable())[:_MAX_TEXT]

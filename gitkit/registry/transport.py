@@ -127,23 +127,23 @@ class Transport:
             Transient: no answer, or one of ``TRANSIENT_STATUSES``.
             NetworkError: certificate not trusted, redirects that lead nowhere or out of TLS.
         """
-        url, authorization = request.url, request.authorization
+        url, private = request.url, dict(request.private)
+        if request.authorization is not None:
+            private["Authorization"] = request.authorization
         for _ in range(MAX_REDIRECTS + 1):
-            response = self._send(request, url, authorization)
+            response = self._send(request, url, private)
             target = _redirect_target(request, response)
             if target is None:
                 return self._settled(request, response)
             response.close()
             if not _same_origin(target, url):
-                authorization = None
+                private = {}
             url = target
         raise NetworkError(f"cannot {request.doing}: {redacted(request.url)} redirects more than {MAX_REDIRECTS} times")
 
-    def _send(self, request: Request, url: str, authorization: str | None) -> Response:
+    def _send(self, request: Request, url: str, private: Mapping[str, str]) -> Response:
         target = self._checked_origin(request.doing, url)
-        headers = {"User-Agent": f"git-kit/{__version__}", **request.headers}
-        if authorization is not None:
-            headers["Authorization"] = authorization
+        headers = {"User-Agent": f"git-kit/{__version__}", **request.headers, **private}
         try:
             raw = self._pools(target).request(
                 request.method,

@@ -79,7 +79,7 @@ def pushed(place: Place, remote: Remote) -> list[Finding]:
     upstream = git.ask("rev-parse", "-q", "--verify", "@{push}^{commit}")
     if upstream is None:
         return []
-    needs = needs_of(in_tree(git, upstream))
+    needs = [need for need in needs_of(in_tree(git, upstream)) if not need.lfs]
     there = each(lambda need: remote.has_blob(need.digest), needs, limit=8)
     lost = [need.path for need, present in zip(needs, there, strict=True) if not present]
     if not lost:

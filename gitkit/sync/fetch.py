@@ -1,12 +1,13 @@
 """Downloads: from the remote into the store, in parallel, each byte verified before it has its name."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from gitkit.core.events import Advanced, Finished, Sink, Started, ignore
 from gitkit.core.remote import BlobReader, Remote
 from gitkit.errors import Corrupt, Denied, KitError, NetworkError
 from gitkit.store.layout import ImageLayout
+from gitkit.sync.lfs import LfsContent
 from gitkit.sync.parallel import each
 from gitkit.sync.pointers import Need
 
@@ -28,6 +29,42 @@ class Fetched(NamedTuple):
     bytes: int
 
 
+def fetch_each(
+    store: ImageLayout,
+    open_remote: Callable[[bool], Remote],
+    needs: Sequence[Need],
+    *,
+    transfers: int = 4,
+    emit: Sink = ignore,
+) -> Fetched:
+    """Bring all of ``needs`` into the store: those of Git LFS pointers from ``open_remote(True)``, others from
+    ``open_remote(False)``. A remote that nothing is wanted of is not opened.
+
+    Raises:
+        KitError: the only remote that is needed cannot be opened.
+    """
+    kinds = [[need for need in needs if need.lfs is lfs] for lfs in (False, True)]
+    results = []
+    for lfs, group in enumerate(kinds):
+        absent = [need for need in group if not store.holds(need.digest, need.size)]
+        try:
+            remote: Remote = open_remote(bool(lfs)) if absent else store
+        except KitError as error:
+            if not kinds[not lfs]:
+                raise
+            here = [need for need in group if store.holds(need.digest, need.size)]
+            results.append(Fetched(here, [], [Failure(need, error) for need in absent], 0))
+            continue
+        results.append(fetch(store, remote, group, transfers=transfers, emit=emit))
+    first, second = results
+    return Fetched(
+        first.here + second.here,
+        first.downloaded + second.downloaded,
+        first.failed + second.failed,
+        first.bytes + second.bytes,
+    )
+
+
 def fetch(
     store: ImageLayout, remote: Remote, needs: Sequence[Need], *, transfers: int = 4, emit: Sink = ignore
 ) -> Fetched:
@@ -41,6 +78,8 @@ def fetch(
     if not wanted:
         return Fetched(here, [], [], 0)
     broken: list[KitError] = []
+    if isinstance(remote, LfsContent):
+        remote.expect((need.digest, need.size) for need in wanted)
 
     def one(need: Need) -> KitError | None:
         if broken:
@@ -70,6 +109,9 @@ def download(store: ImageLayout, remote: Remote, digest: str, size: int, *, emit
         Corrupt: what the remote sent is something else; nothing is stored.
         Denied, NetworkError
     """
+    if isinstance(remote, LfsContent) and remote.take(store, digest, size):
+        emit(Advanced(size))
+        return
     tries = _FRUITLESS_TRIES
     anew = False
     while True:

@@ -19,16 +19,22 @@ class PointerFile(NamedTuple):
 
 
 class Need(NamedTuple):
-    """Content that must exist somewhere, and one path that it is known by."""
+    """Content that must exist somewhere, and one path that it is known by. ``lfs``: a Git LFS pointer names it."""
 
     digest: str
     size: int
     path: bytes
+    lfs: bool = False
 
 
 def in_tree(git: Git, rev: str) -> list[PointerFile]:
     """The pointers of a commit, in path order."""
     return _pointers(git, objects.list_tree(git, rev))
+
+
+def in_tree_alone(git: Git, rev: str) -> list[PointerFile]:
+    """The pointers of a commit that the index has not, or has otherwise, in path order."""
+    return _pointers(git, objects.list_tree_alone(git, rev))
 
 
 def in_index(git: Git) -> list[PointerFile]:
@@ -39,24 +45,26 @@ def in_index(git: Git) -> list[PointerFile]:
     return _pointers(git, [entry for entry in entries if entry.path in under_filter])
 
 
-def in_range(git: Git, include: Sequence[str], exclude: Sequence[str], *, remote: str | None) -> list[Need]:
+def in_range(
+    git: Git, include: Sequence[str], exclude: Sequence[str], *, remote: str | None, lfs: bool = False
+) -> list[Need]:
     """What commits in ``include`` need and those in ``exclude`` (and on ``remote``) do not. One `rev-list` for all.
 
-    Git LFS keeps the content of its own pointers.
+    Git LFS keeps the content of its own pointers: they only count with ``lfs``.
     """
     paths = dict(objects.candidate_blobs(git, include, exclude, remote=remote, limit=MAX_SIZE))
     found = objects.read_small(git, paths, MAX_SIZE)
     needs = []
     for oid, raw in found.items():
         pointer = parse(raw)
-        if pointer is not None and not pointer.lfs:
-            needs.append(Need(pointer.digest, pointer.size, paths[oid]))
+        if pointer is not None and (lfs or not pointer.lfs):
+            needs.append(Need(pointer.digest, pointer.size, paths[oid], pointer.lfs))
     return unique(needs)
 
 
 def needs_of(files: Iterable[PointerFile]) -> list[Need]:
     """The content that ``files`` name, each once."""
-    return unique(Need(file.pointer.digest, file.pointer.size, file.path) for file in files)
+    return unique(Need(file.pointer.digest, file.pointer.size, file.path, file.pointer.lfs) for file in files)
 
 
 def unique(needs: Iterable[Need]) -> list[Need]:

@@ -86,9 +86,13 @@ def needed(git: Git, revs: Sequence[str]) -> list[Need]:
 
 
 def at_tips(git: Git, revs: Iterable[str]) -> list[Need]:
-    """All content that the commits ``revs`` themselves name, new or not. A tag that leads to no commit needs none."""
+    """All content that the commits ``revs`` themselves name, new or not. A tag that leads to no commit needs none.
+
+    Git LFS keeps the content of its own pointers.
+    """
     commits = [rev for rev in revs if git.ask("rev-parse", "-q", "--verify", f"{rev}^{{commit}}") is not None]
-    return pointers.unique(need for rev in commits for need in pointers.needs_of(pointers.in_tree(git, rev)))
+    needs = (need for rev in commits for need in pointers.needs_of(pointers.in_tree(git, rev)))
+    return pointers.unique(need for need in needs if not need.lfs)
 
 
 def push(

@@ -430,10 +430,3 @@ def test_commit_hook_without_git_kit_stops_only_where_a_tracked_file_is_staged(
     repo.write("a b.bin", "content")
     repo.git("add", "a b.bin")
     assert "git-kit is not on PATH" in poor.git("commit", "-qm", "content", code=1).stderr
-
-
-def test_post_hooks_without_git_kit_warn_and_stop_nothing(repo: Repo, without_git_kit: Callable[[Repo], Repo]) -> None:
-    hooks.install(opened(repo))
-    poor = without_git_kit(repo)
-    poor.git("commit", "--allow-empty", "-qm", "one")
-    assert "git-kit is not on PATH" in poor.git("checkout", "-q", "-b", "other").stderr

@@ -1,0 +1,42 @@
+"""`git kit migrate`: the group; each of its commands is a module of its own, loaded when it is run."""
+
+import importlib
+
+import click
+
+from gitkit.cli.output import example
+from gitkit.cli.table import Row
+
+ROWS = (
+    Row("lfs", "switch from Git LFS, with no history rewritten", "migrate_lfs"),
+    Row("dvc", "take over files that DVC tracks", "migrate_dvc"),
+    Row("info", "show which files of the history are large", "migrate_info"),
+    Row("import", "make pointers of large files in the whole history", "migrate_import"),
+    Row("export", "put content back into Git's history", "migrate_export"),
+)
+
+
+class _Migrations(click.Group):
+    """Lists ``ROWS`` without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [row.name for row in ROWS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        row = next((row for row in ROWS if row.name == cmd_name), None)
+        if row is None:
+            return None
+        command: click.Command = importlib.import_module(f"gitkit.cli.{row.module}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(row.name, row.help) for row in ROWS])
+
+
+@click.group("migrate", cls=_Migrations, epilog=example.format("git kit migrate lfs"))
+def command() -> None:
+    """Bring a repository to git kit, from Git LFS, DVC or plain Git, or back to plain Git.
+
+    `lfs` and `dvc` add one commit. `import` and `export` rewrite history: all commits get new names.
+    """

@@ -1,0 +1,1 @@
+"""Bringing a repository to git kit and away from it: history rewritten, other tools read."""
