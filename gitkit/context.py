@@ -4,7 +4,8 @@ Everything is made on first use: a command that never touches the network never 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache as once
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,18 +14,25 @@ from gitkit.git import objects
 from gitkit.git.repository import Repository, discover
 from gitkit.git.run import Git
 from gitkit.git.settings import Settings, read_settings
+from gitkit.store.hashcache import HashCache
 from gitkit.store.layout import ImageLayout
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from gitkit.core.config import Config
+    from gitkit.core.events import Sink
     from gitkit.core.reference import LayoutUrl, RegistryUrl, RemoteUrl
     from gitkit.core.remote import Remote
     from gitkit.filter.smudge import Surroundings
+    from gitkit.sync.lfs import LfsContent, LfsSource
 
 SKIP_SMUDGE = "GIT_KIT_SKIP_SMUDGE"
 """Set to 1, every checkout leaves pointers: for jobs that need no content."""
 
 CONFIG_FILE = ".gitkit.toml"
+_COMMAND_LINE = "GIT_CONFIG_PARAMETERS"
+"""How `git -c` reaches the programs that git starts."""
 _MAX_CONFIG = 1 << 20
 
 
@@ -53,23 +61,85 @@ class Context:
     @cached_property
     def store(self) -> ImageLayout:
         """The clone's store, shared by all its worktrees."""
-        return ImageLayout(os.path.join(self.repository.common_dir, "kit"), url="the store")
+        common_dir = self.repository.common_dir
+        return self._store(common_dir, self.settings.storage, url="the store", cache=self.hash_cache)
+
+    def _store(
+        self, common_dir: str, storage: str | None, *, url: str | None = None, cache: HashCache | None = None
+    ) -> ImageLayout:
+        """The store of the clone at ``common_dir`` with this ``kit.storage``, where the clone gets registered."""
+        from gitkit.store.clones import Clones, remember_storage
+
+        kit = os.path.join(common_dir, "kit")
+        home = self.environ.get("HOME", "~")
+        path = os.path.join(home, storage[2:]) if storage is not None and f"{storage}/"[:2] == "~/" else storage
+        pool = os.path.realpath(os.path.join(common_dir, path)) if path is not None else None
+        if pool is not None and pool != os.path.realpath(kit):
+            Clones(pool).register(os.path.realpath(common_dir))
+            remember_storage(kit, pool)
+        find = once(lambda: self._neighbours(common_dir, pool))
+        return ImageLayout(kit, url=url, cache=cache, pool=pool, neighbours=find)
+
+    def _neighbours(self, common_dir: str, pool: str | None) -> list[str]:
+        """Stores that a missing blob may be taken over from: earlier ones of the clone, those of Git's alternates."""
+        from gitkit.git.alternates import borrowed
+        from gitkit.store.clones import storages
+
+        listed = self.environ.get("GIT_ALTERNATE_OBJECT_DIRECTORIES", "")
+        folders = [os.path.dirname(path) for path in borrowed(os.path.join(common_dir, "objects"), listed)]
+        kits = [os.path.join(folder, "kit") for folder in (common_dir, *folders)]
+        found = dict.fromkeys(os.path.realpath(path) for kit in kits for path in (kit, *storages(kit)))
+        found.pop(pool or os.path.realpath(kits[0]), None)
+        return list(found)
+
+    @cached_property
+    def hash_cache(self) -> HashCache:
+        """What this clone has hashed before."""
+        return HashCache(os.path.join(self.repository.common_dir, "kit", "state.db"))
+
+    def clone_at(self, common_dir: str) -> "Context":
+        """Another clone on this machine, whose common folder is ``common_dir``.
+
+        Raises:
+            NotFound: there is none (any more).
+            Unsupported: Git does not trust it.
+        """
+        from gitkit.git.places import main_folder
+
+        git = self._elsewhere(common_dir)
+        # The last word on whom to trust is Git's: it looks at the owner when it finds a repository by itself.
+        found = git.text("-c", "safe.bareRepository=all", "rev-parse", "--absolute-git-dir")
+        if os.path.realpath(found) != os.path.realpath(common_dir):
+            raise NotFound(f"{common_dir} is not a Git repository")
+        folder = main_folder(git.inside(common_dir), common_dir)
+        other = Context({key: value for key, value in self.environ.items() if key != _COMMAND_LINE}, common_dir)
+        other.git = git.inside(common_dir, folder)
+        other.repository = Repository(worktree=folder, git_dir=common_dir, common_dir=common_dir, git=other.git)
+        return other
 
     @property
     def skip_smudge(self) -> bool:
         return self.environ.get(SKIP_SMUDGE, "") not in ("", "0", "false")
 
-    def surroundings(self) -> "Surroundings":
-        """What the filter works with. Runs inside of a git command, so it must not write to the index."""
-        from gitkit.filter.smudge import Surroundings
+    def surroundings(self, progress: "Callable[[bool], AbstractContextManager[Sink]] | None" = None) -> "Surroundings":
+        """What the filter works with. Runs inside of a git command, so it must not write to the index before its end.
 
-        def open_remote(treeish: str | None) -> "Remote":
-            # The files of the tree that is being checked out may not be there yet: read its configuration from Git.
-            return self.remote(config=self.config_of(treeish) if treeish else None)
+        ``progress`` shows work to the person.
+        """
+        from gitkit.filter.smudge import Surroundings, no_progress
 
-        settings = self.settings
+        def open_remote(treeish: str | None, lfs: bool = False) -> "Remote":
+            return self.reading_remote(lfs, treeish)
+
         return Surroundings(
-            self.store, self.skip_smudge, settings.strict, settings.transfers, open_remote, self._install_hooks
+            repository=self.repository,
+            store=self.store,
+            cache=self.hash_cache,
+            settings=self.settings,
+            skip=self.skip_smudge,
+            open_remote=open_remote,
+            install_hooks=self._install_hooks,
+            progress=progress or no_progress,
         )
 
     def _install_hooks(self) -> str | None:
@@ -137,19 +207,19 @@ class Context:
 
         return Config() if text is None else parse_config(text, file=name)
 
-    def _config_text(self) -> bytes | None:
+    def _config_text(self, name: str = CONFIG_FILE) -> bytes | None:
         if self.repository.worktree is not None:
             try:
                 # A clone may bring a link to anywhere, or a pipe.
                 flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-                with open(os.open(os.path.join(self.repository.worktree, CONFIG_FILE), flags), "rb") as file:
+                with open(os.open(os.path.join(self.repository.worktree, name), flags), "rb") as file:
                     return file.read(_MAX_CONFIG)
             except FileNotFoundError:
                 pass
             except OSError as error:
-                raise InvalidFile(f"cannot read {CONFIG_FILE}: {error.strerror}", hint="it must be a file") from error
+                raise InvalidFile(f"cannot read {name}: {error.strerror}", hint="it must be a file") from error
         for rev in ("", "HEAD"):
-            text = objects.read_file(self.repository.git, rev, CONFIG_FILE)
+            text = objects.read_file(self.repository.git, rev, name)
             if text is not None:
                 return text
         return None
@@ -188,6 +258,36 @@ class Context:
             self._refuse_foreign_folder(url)
         return self.open_remote(url)
 
+    def reading_remote(self, lfs: bool = False, treeish: str | None = None) -> "Remote":
+        """Where content is read from: ``remote``, or for Git LFS pointers what Git LFS would ask, then ``remote``.
+
+        The files of ``treeish``, a tree that is being checked out, may not be there yet: its configuration is read from
+        Git.
+
+        Raises:
+            NotFound: no remote is configured. Whether Git LFS leads anywhere shows when content is asked for.
+        """
+        if lfs:
+            return self.lfs_content(treeish)
+        return self.remote(config=self.config_of(treeish) if treeish else None)
+
+    def lfs_content(self, treeish: str | None = None) -> "LfsContent":
+        """Where the content of Git LFS pointers is; ``treeish`` as for ``reading_remote``. Nothing is opened yet."""
+        from gitkit.git.lfs import objects_folders
+        from gitkit.store.lfs_objects import LfsObjects
+        from gitkit.sync.lfs import LfsContent
+
+        own, *borrowed = map(LfsObjects, objects_folders(self.repository))
+        return LfsContent(own, borrowed, lambda: self._lfs_source(treeish), lambda: self.reading_remote(False, treeish))
+
+    def _lfs_source(self, treeish: str | None) -> "LfsSource":
+        from gitkit.git import lfs
+        from gitkit.sync.lfs_source import open_source
+
+        name = lfs.CONFIG_FILE
+        text = objects.read_file(self.repository.git, treeish, name) if treeish else self._config_text(name)
+        return open_source(self.repository, self.git_remote, text, self.environ)
+
     def open_remote(self, url: "RemoteUrl") -> "Remote":
         """The remote at ``url``. Opening one does not touch it."""
         from gitkit.core.reference import LayoutUrl
@@ -209,8 +309,13 @@ class Context:
         if path is not None:
             common = self.git.elsewhere(path).ask("rev-parse", "--path-format=absolute", "--git-common-dir")
             if common is not None:
-                return ImageLayout(os.path.join(common, "kit"), url=f"oci-layout:{os.path.join(common, 'kit')}")
+                storage = self._elsewhere(path).ask("config", "kit.storage")
+                return self._store(common, storage or None, url=f"oci-layout:{os.path.join(common, 'kit')}")
         raise NotFound("no remote is configured for large files", hint="git kit remote oci://HOST/REPOSITORY")
+
+    def _elsewhere(self, path: str) -> Git:
+        """git in another repository, which settings from the command line of this run are not meant for."""
+        return Git(path, {key: value for key, value in self.environ.items() if key != _COMMAND_LINE}).elsewhere(path)
 
     def _layout_path(self, url: "LayoutUrl") -> str:
         return os.path.normpath(os.path.join(self._main_root, url.path))

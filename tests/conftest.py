@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-pytest_plugins = ["tests.lib.repo_fixtures", "tests.lib.registry_fixtures"]
+pytest_plugins = ["tests.lib.repo_fixtures", "tests.lib.registry_fixtures", "tests.lib.filesystems"]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

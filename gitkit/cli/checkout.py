@@ -23,7 +23,13 @@ def command(context: Context, paths: tuple[str, ...], include: tuple[str, ...], 
     files = selected(pointers.in_index(context.repository.git), (*within(context, paths), *include), exclude)
     with shown() as emit:
         result = checkout.checkout(
-            context.repository, context.store, files, transfers=context.settings.transfers, emit=emit
+            context.repository,
+            context.store,
+            files,
+            transfers=context.settings.transfers,
+            hard_links=context.settings.link == "hardlink",
+            cache=context.hash_cache,
+            emit=emit,
         )
     report_checkout(result)
     if result.missing:
@@ -33,8 +39,10 @@ def command(context: Context, paths: tuple[str, ...], include: tuple[str, ...], 
 
 
 def within(context: Context, paths: tuple[str, ...]) -> tuple[str, ...]:
-    """Paths that were typed in the current folder, from the root of the worktree."""
+    """Patterns for paths that were typed in the current folder."""
     import os
 
+    from gitkit.core.selection import from_root
+
     root = context.repository.root
-    return tuple(os.path.relpath(os.path.join(context.cwd, path), root) for path in paths if path)
+    return tuple(from_root(os.path.relpath(os.path.join(context.cwd, path), root)) for path in paths if path)

@@ -8,6 +8,7 @@ from gitkit.cli.shared import exclude_option, include_option, refuse_incomplete,
 from gitkit.context import Context
 from gitkit.git import objects
 from gitkit.sync import fetch, pointers
+from gitkit.sync.fsck import has_head
 from gitkit.sync.pointers import PointerFile, needs_of
 
 
@@ -20,26 +21,30 @@ from gitkit.sync.pointers import PointerFile, needs_of
 def command(
     context: Context, revisions: tuple[str, ...], everything: bool, include: tuple[str, ...], exclude: tuple[str, ...]
 ) -> None:
-    """Download the content that REVISIONs need (default: the index) into the store.
+    """Download the content that REVISIONs need (default: the index, or HEAD of a bare repository) into the store.
 
     Files of the worktree stay as they are.
     """
     git = context.repository.git
     if everything:
-        needs = pointers.in_range(git, objects.all_commits(git), [], remote=None)
+        needs = pointers.in_range(git, objects.all_commits(git), [], remote=None, lfs=True)
     else:
-        needs = needs_of(selected(wanted_files(context, revisions), include, exclude))
+        otherwise = context.settings.wanted
+        needs = needs_of(selected(wanted_files(context, revisions), include, exclude, otherwise=otherwise))
     if all(context.store.holds(need.digest, need.size) for need in needs):
         say("nothing to download")
         return
     with shown() as emit:
-        result = fetch.fetch(context.store, context.remote(), needs, transfers=context.settings.transfers, emit=emit)
+        transfers = context.settings.transfers
+        result = fetch.fetch_each(context.store, context.reading_remote, needs, transfers=transfers, emit=emit)
     refuse_incomplete(result)
 
 
 def wanted_files(context: Context, revisions: tuple[str, ...]) -> list[PointerFile]:
-    """The pointers of all named commits; of the index by default."""
+    """The pointers of all named commits; by default of the index, which a bare repository has not: of HEAD there."""
     git = context.repository.git
+    if not revisions and context.repository.worktree is None and has_head(git):
+        revisions = ("HEAD",)
     if not revisions:
         return pointers.in_index(git)
     return [file for rev in revisions for file in pointers.in_tree(git, objects.resolve(git, rev))]

@@ -7,39 +7,65 @@ import click
 from gitkit.cli.output import example, human_size, json_option, plural, print_json, say, show_path
 from gitkit.cli.progress import shown
 from gitkit.context import Context
-from gitkit.errors import Corrupt
+from gitkit.errors import Corrupt, UsageError
 from gitkit.sync.fsck import Checked, fsck
+from gitkit.sync.repair import Repaired, repair
 
 
-@click.command("fsck", epilog=example.format("git kit fsck"))
+@click.command("fsck", epilog=example.format("git kit fsck --repair"))
 @click.option("-n", "--dry-run", is_flag=True, help="Change nothing: leave damaged blobs in the store.")
+@click.option("--repair", "mend", is_flag=True, help="Bring damaged and missing content from wherever it is right.")
 @json_option
 @click.pass_obj
-def command(context: Context, dry_run: bool, as_json: bool) -> int:
+def command(context: Context, dry_run: bool, mend: bool, as_json: bool) -> int:
     """Check every blob of the store, and the pointers of HEAD and index.
 
     A damaged blob is moved to `corrupt/` in the store, so that it can be downloaded or added again. Content that is
-    not in the store is mentioned and is no error. Exit code 11 when something is damaged.
+    not in the store is mentioned and is no error. With `--repair` both are taken from the trash, other stores of this
+    machine, files of a worktree or the remote. Exit code 11 when something is damaged, or stays so.
     """
+    if dry_run and mend:
+        raise UsageError("--repair changes the store, and --dry-run forbids it")
+    repaired = Repaired([], [])
     with shown() as emit:
         result = fsck(context.repository.git, context.store, dry_run=dry_run, emit=emit)
+        if mend:
+            repaired = repair(
+                context.repository,
+                context.store,
+                result.missing,
+                result.corrupt,
+                context.reading_remote,
+                transfers=context.settings.transfers,
+                emit=emit,
+            )
     if as_json:
-        print_json(
-            {
-                "blobs": result.blobs,
-                "size": result.size,
-                "corrupt": result.corrupt,
-                "content": [os.fsdecode(path) for path in result.content.plain],
-                "damaged_pointers": [os.fsdecode(path) for path in result.content.damaged],
-                "missing": [{"path": os.fsdecode(need.path), "digest": need.digest} for need in result.missing],
-            }
-        )
+        print_json(_as_json(result, repaired))
     else:
-        _tell(result, dry_run)
-    return Corrupt.exit_code if result.corrupt or result.content.plain or result.content.damaged else 0
+        _tell(result, repaired, dry_run, mend)
+    damaged = repaired.failed if mend else result.corrupt
+    return Corrupt.exit_code if damaged or result.content.plain or result.content.damaged else 0
 
 
-def _tell(result: Checked, dry_run: bool) -> None:
+def _as_json(result: Checked, repaired: Repaired) -> dict[str, object]:
+    return {
+        "blobs": result.blobs,
+        "size": result.size,
+        "corrupt": result.corrupt,
+        "content": [os.fsdecode(path) for path in result.content.plain],
+        "damaged_pointers": [os.fsdecode(path) for path in result.content.damaged],
+        "missing": [{"path": os.fsdecode(need.path), "digest": need.digest} for need in result.missing],
+        "repaired": [
+            {"path": os.fsdecode(it.need.path), "digest": it.need.digest, "from": it.source} for it in repaired.mended
+        ],
+        "not_repaired": [
+            {"path": os.fsdecode(it.need.path), "digest": it.need.digest, "reason": it.error.message}
+            for it in repaired.failed
+        ],
+    }
+
+
+def _tell(result: Checked, repaired: Repaired, dry_run: bool, mend: bool) -> None:
     click.echo(f"{plural(result.blobs, 'blob')}, {human_size(result.size)}: {len(result.corrupt)} damaged")
     for digest in result.corrupt:
         click.echo(f"  damaged: {digest}{'' if dry_run else ' (moved to corrupt/)'}")
@@ -49,11 +75,24 @@ def _tell(result: Checked, dry_run: bool) -> None:
         click.echo(f"  a damaged pointer: {show_path(path)}")
     if result.missing:
         click.echo(f"{plural(len(result.missing), 'file')} without content in the store")
+    for it in repaired.mended:
+        click.echo(f"  repaired from {it.source}: {show_path(it.need.path)}")
+    for failure in repaired.failed:
+        named = show_path(failure.need.path) if failure.need.path else failure.need.digest
+        click.echo(f"  not repaired: {named}: {failure.error.message}")
     if result.leftovers:
         say(f"removed {plural(result.leftovers, 'leftover')} of interrupted commands")
+    _hint(result, repaired, mend)
+
+
+def _hint(result: Checked, repaired: Repaired, mend: bool) -> None:
     if result.content.damaged:
         say("\nhint: git kit doctor")
     elif result.content.plain:
         say("\nhint: git add --renormalize . && git commit")
-    elif result.corrupt or result.missing:
+    elif repaired.failed:
+        say("\nhint: from a clone that has the content: git kit push --all")
+    elif not mend and result.corrupt:
+        say("\nhint: git kit fsck --repair")
+    elif not mend and result.missing:
         say("\nhint: git kit pull")

@@ -3,6 +3,7 @@
 import click
 
 from gitkit.cli.checkout import within
+from gitkit.cli.fetch import wanted_files
 from gitkit.cli.output import example, say
 from gitkit.cli.progress import shown
 from gitkit.cli.shared import (
@@ -14,7 +15,7 @@ from gitkit.cli.shared import (
     warn_without_filter,
 )
 from gitkit.context import Context
-from gitkit.sync import checkout, fetch, pointers
+from gitkit.sync import checkout, fetch
 from gitkit.sync.pointers import PointerFile, needs_of
 
 
@@ -29,7 +30,8 @@ def command(context: Context, paths: tuple[str, ...], include: tuple[str, ...], 
     Moves no branch: get commits with `git pull`.
     """
     warn_without_filter(context)
-    files = selected(pointers.in_index(context.repository.git), (*within(context, paths), *include), exclude)
+    otherwise = context.settings.wanted
+    files = selected(wanted_files(context, ()), (*within(context, paths), *include), exclude, otherwise=otherwise)
     if not bring(context, files):
         say("nothing to pull")
 
@@ -44,8 +46,16 @@ def bring(context: Context, files: list[PointerFile]) -> bool:
         fetched = None
         transfers = context.settings.transfers
         if not all(context.store.holds(need.digest, need.size) for need in needs):
-            fetched = fetch.fetch(context.store, context.remote(), needs, transfers=transfers, emit=emit)
-        done = checkout.checkout(context.repository, context.store, pending, transfers=transfers, emit=emit)
+            fetched = fetch.fetch_each(context.store, context.reading_remote, needs, transfers=transfers, emit=emit)
+        done = checkout.checkout(
+            context.repository,
+            context.store,
+            pending,
+            transfers=transfers,
+            hard_links=context.settings.link == "hardlink",
+            cache=context.hash_cache,
+            emit=emit,
+        )
     report_checkout(done)
     if fetched is not None:
         refuse_incomplete(fetched)

@@ -1,19 +1,34 @@
 """What several file commands say in the same way."""
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import click
 
 from gitkit.cli.output import plural, say, show_path
 from gitkit.context import Context
+from gitkit.core.selection import Selection, matches, parse_list
 from gitkit.errors import KitError, NotFound, PartlyDone
 from gitkit.sync import fetch as fetching
 from gitkit.sync.checkout import CheckedOut
 from gitkit.sync.fetch import Fetched
 from gitkit.sync.pointers import PointerFile
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 _SHOWN = 5
 
-include_option = click.option("-I", "--include", multiple=True, metavar="PATTERN", help="Only files that match.")
-exclude_option = click.option("-X", "--exclude", multiple=True, metavar="PATTERN", help="No files that match.")
+
+def _split(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(pattern for value in values for pattern in parse_list(value))
+
+
+def _patterns(short: str, name: str, text: str) -> Callable[[F], F]:
+    return click.option(short, name, multiple=True, metavar="PATTERN", callback=_split, help=text)
+
+
+include_option = _patterns("-I", "--include", "Only files that match: '*.bin', folder, 'a,b'.")
+exclude_option = _patterns("-X", "--exclude", "No files that match.")
 
 
 def warn_without_filter(context: Context) -> None:
@@ -22,26 +37,23 @@ def warn_without_filter(context: Context) -> None:
         say("warning: Git does not run git kit here: what you add would go into Git itself\nhint: git kit install\n")
 
 
-def selected(files: list[PointerFile], include: tuple[str, ...], exclude: tuple[str, ...]) -> list[PointerFile]:
-    """Files whose path matches a pattern of ``include`` (all, when empty) and none of ``exclude``.
+def selected(
+    files: list[PointerFile], include: tuple[str, ...], exclude: tuple[str, ...], *, otherwise: Selection | None = None
+) -> list[PointerFile]:
+    """Files that match a pattern of ``include`` (all, when empty) and none of ``exclude``.
+
+    ``otherwise`` holds where the person has said neither.
 
     Raises:
         NotFound: a pattern of ``include`` matches no large file.
     """
-    import fnmatch
-    import os
-
-    def matches(path: bytes, patterns: tuple[str, ...]) -> bool:
-        name = os.fsdecode(path)
-        return any(
-            pattern in (".", name) or fnmatch.fnmatchcase(name, pattern) or name.startswith(f"{pattern.rstrip('/')}/")
-            for pattern in patterns
-        )
-
     for pattern in include:
-        if not any(matches(file.path, (pattern,)) for file in files):
-            raise NotFound(f"no large file matches {show_path(pattern)}", hint="list them: git kit ls-files")
-    return [file for file in files if (not include or matches(file.path, include)) and not matches(file.path, exclude)]
+        if not any(matches(pattern, file.path) for file in files):
+            raise NotFound(
+                f"no large file matches {show_path(pattern.removeprefix('/'))}", hint="list them: git kit ls-files"
+            )
+    wanted = otherwise if otherwise is not None and not include and not exclude else Selection(include, exclude)
+    return [file for file in files if wanted.takes(file.path)]
 
 
 def refuse_incomplete(result: Fetched) -> None:

@@ -39,6 +39,9 @@ GROUPS: tuple[tuple[str, tuple[Row, ...]], ...] = (
             Row("push", "upload what a branch or tag needs", "push"),
             Row("clone", "clone a repository with its content", "clone"),
             Row("fsck", "check pointers and the store", "fsck"),
+            Row("prune", "take blobs that nobody needs out of the store", "prune"),
+            Row("dedup", "have files of the worktree share their bytes with the store", "dedup"),
+            Row("migrate", "come from Git LFS or DVC, or rewrite history", "migrate"),
         ),
     ),
     (
@@ -71,6 +74,8 @@ GROUPS: tuple[tuple[str, tuple[Row, ...]], ...] = (
             Row("filter-process", "Git's long-running filter", "filter_process"),
             Row("clean", "content on stdin, pointer on stdout", "clean"),
             Row("smudge", "pointer on stdin, content on stdout", "smudge"),
+            Row("textconv", "what a large file is, in lines for git diff", "textconv"),
+            Row("merge-driver", "what Git runs where both sides changed", "merge_driver"),
             Row("hook", "what Git's hooks run", "hook"),
         ),
     ),

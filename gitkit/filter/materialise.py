@@ -61,6 +61,10 @@ class Materialiser:
             file = self._later[path].file
             self._inlined[path] = (file.raw, digest_of(file.raw))
         written = {path: result for path, result in results.items() if isinstance(result, os.stat_result)}
+        if self._around.hard_links:
+            from gitkit.sync.checkout import current
+
+            written = current(self._around.repository.worktree, written)
         if written or self._inlined:
             from gitkit.sync.checkout import Settler
 

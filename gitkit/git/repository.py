@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from gitkit.errors import NotFound, Unsupported
 from gitkit.git.run import Git, GitError
 
+_INSIDE = ("--is-inside-work-tree", "--is-inside-git-dir")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
@@ -39,19 +41,18 @@ def discover(git: Git) -> Repository:
         NotFound: there is none.
     """
     try:
-        out = git.text(
-            "rev-parse", "--is-bare-repository", "--is-inside-work-tree", "--absolute-git-dir", "--git-common-dir"
-        )
+        out = git.text("rev-parse", "--is-bare-repository", *_INSIDE, "--absolute-git-dir", "--git-common-dir")
     except GitError as error:
         if "not a git repository" in error.stderr.lower():
             raise NotFound(
                 "this is not a Git repository", hint="run the command inside one, or make one: git init"
             ) from error
         raise
-    bare, inside, git_dir, common = out.split("\n")
-    worktree = git.text("rev-parse", "--show-toplevel") if inside == "true" else None
-    if worktree is None and bare != "true":
+    bare, in_worktree, in_git_dir, git_dir, common = out.split("\n")
+    if bare != "true" and in_worktree != "true" and in_git_dir == "true":
         raise NotFound("this is inside .git, not in the worktree", hint="run the command one folder up")
+    # With GIT_WORK_TREE set the current folder may be anywhere.
+    worktree = git.text("rev-parse", "--show-toplevel") if bare != "true" else None
     common_dir = os.path.normpath(os.path.join(git.directory, common))
     if worktree is None:
         return Repository(worktree=None, git_dir=git_dir, common_dir=common_dir, git=git.at(git_dir))

@@ -49,6 +49,7 @@ class Git:
         self._environ.update(GIT_OPTIONAL_LOCKS="0", LC_ALL="C.UTF-8", LANGUAGE="", GIT_LITERAL_PATHSPECS="1")
         # A replaced object (git-replace(1)) exists in one clone only: the same commit must be the same everywhere.
         self._environ["GIT_NO_REPLACE_OBJECTS"] = "1"
+        self._program = _program(environ.get("PATH", os.defpath))
 
     def at(self, directory: str | bytes) -> "Git":
         """git for the same repository in another directory of it."""
@@ -60,6 +61,18 @@ class Git:
     def elsewhere(self, directory: str | bytes) -> "Git":
         """git in another directory, which finds its repository by itself."""
         return Git(directory, {key: value for key, value in self._environ.items() if key not in _REPOSITORY})
+
+    def with_index(self, path: str) -> "Git":
+        """git for the same repository with another index file; ``path`` is absolute."""
+        return Git(self.directory, {**self._environ, "GIT_INDEX_FILE": path})
+
+    def inside(self, git_dir: str, worktree: str | None = None) -> "Git":
+        """git for the repository, or a linked worktree's part of it, at ``git_dir``, whatever the environment says."""
+        environ = {key: value for key, value in self._environ.items() if key not in _REPOSITORY}
+        environ["GIT_DIR"] = git_dir
+        if worktree is not None:
+            environ["GIT_WORK_TREE"] = worktree
+        return Git(worktree or git_dir, environ)
 
     def run(self, *args: str | bytes, stdin: bytes | None = None) -> bytes:
         """git's standard output.
@@ -84,7 +97,13 @@ class Git:
     def show(self, *args: str | bytes, extra: Mapping[str, str] | None = None) -> int:
         """Run git for the person: output goes where ours goes. Returns the exit status."""
         environ = {**self._for_hooks(), **(extra or {})}
-        return subprocess.run(["git", *args], cwd=self.directory, env=environ, check=False).returncode
+        return subprocess.run([self._program, *args], cwd=self.directory, env=environ, check=False).returncode
+
+    def attempt(
+        self, *args: str | bytes, extra: Mapping[str, str] | None = None
+    ) -> "subprocess.CompletedProcess[bytes]":
+        """Run git as ``show`` does, but keep what it says; whatever its exit status is."""
+        return self._call(args, None, {**self._for_hooks(), **(extra or {})})
 
     def act(self, *args: str) -> None:
         """Run a git command that runs the person's hooks (push, merge): they find the environment that they expect.
@@ -103,7 +122,7 @@ class Git:
     def pipe(self, *args: str | bytes) -> Iterator[tuple[BinaryIO, BinaryIO]]:
         """A running git: ``(its standard input, its standard output)``. Ended when the block is left."""
         child = subprocess.Popen(
-            ["git", *args], cwd=self.directory, env=self._environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [self._program, *args], cwd=self.directory, env=self._environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         if child.stdin is None or child.stdout is None:
             raise AssertionError("pipes were asked for")
@@ -123,7 +142,7 @@ class Git:
     ) -> "subprocess.CompletedProcess[bytes]":
         try:
             return subprocess.run(
-                ["git", *args],
+                [self._program, *args],
                 cwd=self.directory,
                 env=environ or self._environ,
                 input=stdin,
@@ -143,6 +162,12 @@ class Git:
         words = self.text("version").split()
         major, minor = words[2].split(".")[:2]
         return int(major), int(minor)
+
+
+def _program(path: str) -> str:
+    # An empty or relative entry of PATH means the current folder: a clone may bring a file named git.
+    found = (os.path.join(folder, "git") for folder in path.split(os.pathsep) if os.path.isabs(folder))
+    return next((program for program in found if os.access(program, os.X_OK)), "/nonexistent/git")
 
 
 def _failure(args: Sequence[str | bytes], status: int, stderr: bytes) -> KitError:

@@ -5,7 +5,7 @@ serves both; it does what ``gitkit.core.remote.Remote`` says. Beside the layout'
 and ``lock``.
 
 Safe with several processes: a blob is written under ``tmp/``, verified, flushed to disk and renamed; it is never
-rewritten. In a batch many small blobs are flushed together at its end (``docs/decisions/0010-when-bytes-are-on-the-disk.md``).
+rewritten. In a batch many small blobs are flushed together at its end (decision 10 in ``docs/decisions``).
 ``index.json`` changes under ``lock``.
 """
 

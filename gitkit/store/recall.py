@@ -33,7 +33,8 @@ def absorb(store: "ImageLayout", blobs: Iterable[tuple[str, int]], folder: str) 
     """
     moved = 0
     for digest, size in blobs:
-        if store.has(digest, size) or _take_over(store, folder, digest, size):
+        is_there = store.is_sealed(digest, size)
+        if is_there or (not store.has(digest, size) and _take_over(store, folder, digest, size)):
             with suppress(OSError):
                 os.unlink(os.path.join(folder, "blobs", "sha256", digest[7:]))
                 moved += 1

@@ -7,6 +7,7 @@ verified, renamed: killed anywhere, a file is either the pointer or the whole co
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from gitkit.core.events import Advanced, Finished, Sink, Started, ignore
@@ -73,7 +74,10 @@ def checkout(
         lambda file: materialise(root, store, file, hard_links=hard_links, emit=emit), ready, limit=transfers
     )
     outcomes = list(zip(ready, results, strict=True))
-    written = {file.path: index.Written(file.oid, it) for file, it in outcomes if isinstance(it, os.stat_result)}
+    stats = {file.path: it for file, it in outcomes if isinstance(it, os.stat_result)}
+    if hard_links:
+        stats = current(root, stats)
+    written = {file.path: index.Written(file.oid, stats[file.path]) for file in ready if file.path in stats}
     if written:
         expected = {file.path: (file.raw, file.pointer.digest) for file in files}
         index.record(repository, written, settle=Settler(root, expected))
@@ -114,6 +118,17 @@ def materialise(
         return None  # changed meanwhile: by its owner, or by another git kit that was faster
     except OSError as error:
         return KitError(f"cannot write the file: {error.strerror}")
+
+
+def current(root: str, stats: Mapping[bytes, os.stat_result]) -> dict[bytes, os.stat_result]:
+    """Stat data as they are now of files that were just written as hard links: each further link changes them all."""
+    found = {}
+    for path, before in stats.items():
+        with suppress(OSError), worktree.folder_of(root, path) as (folder, name):
+            now = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if (now.st_ino, now.st_size, now.st_mtime_ns) == (before.st_ino, before.st_size, before.st_mtime_ns):
+                found[path] = now
+    return found
 
 
 class Settler:

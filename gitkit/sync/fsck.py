@@ -1,16 +1,17 @@
 """Is everything what it says it is? The store's blobs against their digests, the pointers of HEAD and of the index."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import NamedTuple
 
 from gitkit.core.events import Advanced, Finished, Sink, Started, ignore
-from gitkit.errors import KitError
+from gitkit.errors import KitError, NotFound
 from gitkit.git.run import Git
-from gitkit.store.ingest import copy_hashed
+from gitkit.store.ingest import Source, copy_hashed
 from gitkit.store.layout import ImageLayout
 from gitkit.sync.parallel import each
-from gitkit.sync.pointers import Need, TrackedContent, content_in_index, in_index, in_tree, needs_of, unique
+from gitkit.sync.pointers import Need, TrackedContent, content_in_index, in_index, in_tree_alone, needs_of, unique
 
 
 class Checked(NamedTuple):
@@ -24,20 +25,20 @@ class Checked(NamedTuple):
     leftovers: int
 
 
-def fsck(git: Git, store: ImageLayout, *, dry_run: bool = False, transfers: int = 2, emit: Sink = ignore) -> Checked:
-    """Check the store and the pointers of HEAD and index.
+def fsck(git: Git, store: ImageLayout, *, dry_run: bool = False, emit: Sink = ignore) -> Checked:
+    """Check the store and the pointers of HEAD and index. Each blob is read once, on as many cores as there are.
 
     A corrupt blob is put aside, so that the next `git kit pull` or `git add` brings the right one; ``dry_run`` leaves
     it where it is.
     """
     blobs = sorted(store.blobs())
-    corrupt = _corrupt(store, blobs, transfers, emit)
+    corrupt = _corrupt(store, blobs, emit)
     if not dry_run:
         for digest in corrupt:
             store.quarantine(digest)
     gone = set(corrupt)
-    needs = unique([*needs_of(in_index(git)), *(needs_of(in_tree(git, "HEAD")) if has_head(git) else [])])
-    missing = [need for need in needs if need.digest in gone or not store.holds(need.digest, need.size)]
+    needs = unique([*needs_of(in_index(git)), *(needs_of(in_tree_alone(git, "HEAD")) if has_head(git) else [])])
+    missing = [need for need in needs if need.digest in gone or not store.has(need.digest, need.size)]
     content = content_in_index(git)
     leftovers = 0 if dry_run else store.sweep()
     return Checked(len(blobs), sum(size for _, size in blobs), corrupt, content, missing, leftovers)
@@ -48,7 +49,7 @@ def has_head(git: Git) -> bool:
     return git.ask("rev-parse", "-q", "--verify", "HEAD^{commit}") is not None
 
 
-def _corrupt(store: ImageLayout, blobs: Sequence[tuple[str, int]], transfers: int, emit: Sink) -> list[str]:
+def _corrupt(store: ImageLayout, blobs: Sequence[tuple[str, int]], emit: Sink) -> list[str]:
     if not blobs:
         return []
 
@@ -56,13 +57,25 @@ def _corrupt(store: ImageLayout, blobs: Sequence[tuple[str, int]], transfers: in
         digest, size = blob
         try:
             with closing(store.open_blob(digest, size)) as source:
-                found, _ = copy_hashed(source, None)
-        except KitError:
+                found, _ = copy_hashed(_Counting(source, lambda count: emit(Advanced(count))), None)
+        except NotFound:
+            return True  # pruned since it was listed
+        except (KitError, OSError):
             return False
-        emit(Advanced(size))
         return found == digest
 
     emit(Started("checking", len(blobs), sum(size for _, size in blobs)))
-    verdicts = each(check, blobs, limit=transfers)
+    verdicts = each(check, blobs, limit=os.cpu_count() or 1)
     emit(Finished("checked", len(blobs), sum(size for _, size in blobs)))
     return [digest for (digest, _), good in zip(blobs, verdicts, strict=True) if not good]
+
+
+class _Counting:
+    def __init__(self, source: Source, count: Callable[[int], None]) -> None:
+        self._source = source
+        self._count = count
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        count = self._source.readinto(buffer) or 0
+        self._count(count)
+        return count

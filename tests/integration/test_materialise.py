@@ -341,6 +341,16 @@ def test_checkout_with_hard_links_shares_the_stores_file_read_only(two: Repo) ->
     two.kit("fsck")
 
 
+def test_checkout_of_equal_files_with_hard_links_is_known(two: Repo) -> None:
+    two.git("config", "kit.link", "hardlink")
+    two.git("checkout", "--quiet", "-b", "twins")
+    two.commit("twins", {f"twin{number}.bin": TWO for number in range(3)})
+    two.git("checkout", "main")
+    two.git("checkout", "twins")
+    assert (two.path / "twin0.bin").samefile(two.path / "twin2.bin")
+    assert_filled(two)
+
+
 def test_archive_of_a_tree_is_the_same_for_both_kinds_of_file(two: Repo) -> None:
     process = two.start("git", "archive", "main")
     out, _ = process.communicate(timeout=60)

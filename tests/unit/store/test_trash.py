@@ -220,3 +220,13 @@ def test_holds_a_link_in_a_neighbour_does_not_follow_it(store: ImageLayout, tmp_
     Path(store.blob_path(DIGEST)).symlink_to(tmp_path / "secret")
     mine = ImageLayout(str(tmp_path / "mine"), neighbours=lambda: [store.path])
     assert not mine.holds(DIGEST, len(DATA))
+
+
+def test_holds_a_blob_that_does_not_fit_on_the_disk_leaves_nothing_behind(tmp_path: Path, small_disk: Path) -> None:
+    theirs = ImageLayout(str(tmp_path / "theirs"))
+    data = bytes(30 << 20)
+    digest = theirs.add_bytes(data)
+    mine = ImageLayout(str(small_disk / "mine"), neighbours=lambda: [theirs.path])
+    assert not mine.holds(digest, len(data))
+    assert list((small_disk / "mine" / "tmp").iterdir()) == []
+    assert list(mine.blobs()) == []
