@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from gitkit.errors import UsageError
 from gitkit.git.run import Git
@@ -34,6 +35,27 @@ def tracked(git: Git, paths: Iterable[bytes], *, cached: bool = False) -> set[by
     args = ["check-attr", "-z", "--stdin", *(["--cached"] if cached else []), "filter"]
     fields = git.run(*args, stdin=b"".join(name + b"\0" for name in names)).split(b"\0")
     return {path for path, value in zip(fields[0::3], fields[2::3], strict=False) if value == b"kit"}
+
+
+def of_person(git: Git, environ: Mapping[str, str]) -> str:
+    """The file with the person's attributes for all repositories, which need not be there."""
+    given = git.ask("config", "--type=path", "core.attributesFile")
+    folder = environ.get("XDG_CONFIG_HOME") or os.path.join(environ.get("HOME", ""), ".config")
+    return given or os.path.join(folder, "git", "attributes")
+
+
+class Rule(NamedTuple):
+    """A line with its end, its pattern (empty in comments and empty lines) and the attributes that it gives."""
+
+    line: bytes
+    pattern: bytes
+    values: list[bytes]
+
+
+def rules(text: bytes) -> Iterator[Rule]:
+    """The lines of a ``.gitattributes``, in their order; all of ``text`` is in their ``line``."""
+    for number, line in enumerate(_LINE.findall(text)):
+        yield _rule(line, line.removeprefix(_BOM) if number == 0 else line)
 
 
 def patterns(text: bytes) -> list[str]:
@@ -83,22 +105,21 @@ def _quoted(pattern: str) -> bytes:
 
 def _lines(text: bytes) -> Iterator[tuple[bytes, bytes | None]]:
     """Each line with its end, and the pattern that it puts under the filter."""
-    for number, line in enumerate(_LINE.findall(text)):
-        yield line, _filtered(line.removeprefix(_BOM) if number == 0 else line)
+    for rule in rules(text):
+        # Git ignores negative patterns here, and [attr] defines a macro.
+        names_files = not rule.pattern.startswith((b"!", _MACRO.encode()))
+        yield rule.line, rule.pattern if b"filter=kit" in rule.values and names_files else None
 
 
-def _filtered(line: bytes) -> bytes | None:
-    """The pattern of a line that puts it under the filter."""
-    line = line.lstrip(b" \t\r\n")
-    if line.startswith(b"#"):
-        return None
-    found = _IN_QUOTES.match(line)
+def _rule(line: bytes, text: bytes) -> Rule:
+    text = text.lstrip(b" \t\r\n")
+    if text.startswith(b"#"):
+        return Rule(line, b"", [])
+    found = _IN_QUOTES.match(text)
     if found is not None:
-        pattern, values = _ESCAPE.sub(_unescaped, found[1]), _WORD.findall(line, found.end())
-    else:
-        pattern, *values = _WORD.findall(line) or [b""]
-    # Git ignores negative patterns here, and [attr] defines a macro.
-    return pattern if b"filter=kit" in values and not pattern.startswith((b"!", _MACRO.encode())) else None
+        return Rule(line, _ESCAPE.sub(_unescaped, found[1]), _WORD.findall(text, found.end()))
+    pattern, *values = _WORD.findall(text) or [b""]
+    return Rule(line, pattern, values)
 
 
 def _unescaped(found: re.Match[bytes]) -> bytes:

@@ -55,6 +55,20 @@ def list_index(git: Git) -> list[TreeEntry]:
     return entries
 
 
+def list_tree_alone(git: Git, rev: str) -> list[TreeEntry]:
+    """Files of a commit that the index has not, or has otherwise; what is outside of a sparse checkout is in the index.
+
+    A partial clone has the objects of all others only if it ever needed them.
+    """
+    known = set()
+    for record in git.run("ls-files", "-s", "-z", "--full-name").split(b"\0")[:-1]:
+        head, _, path = record.partition(b"\t")
+        _, oid, stage = head.decode().split(" ")
+        if stage == "0":
+            known.add((path, oid))
+    return [entry for entry in list_tree(git, rev) if (entry.path, entry.oid) not in known]
+
+
 def sizes(git: Git, oids: Iterable[str]) -> dict[str, int]:
     """Size in bytes of each object that exists. One git process for all."""
     names = "".join(f"{oid}\n" for oid in oids).encode()
@@ -211,8 +225,8 @@ class BlobSource:
 
     def finish(self) -> None:
         """Skip what was not read, and the line end that follows."""
-        while self._left:
-            self.readinto(memoryview(bytearray(min(self._left, 1 << 20))))
+        while self._left and self.readinto(memoryview(bytearray(min(self._left, 1 << 20)))):
+            pass
         self._out.read(1)
 
 

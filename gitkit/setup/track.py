@@ -1,7 +1,7 @@
 """Tracking patterns: lines of ``.gitattributes``, and the files whose fate they change."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import NamedTuple
@@ -12,12 +12,12 @@ from gitkit.git import attributes, objects
 from gitkit.git.replace import replace_file
 from gitkit.git.repository import Repository
 
-_NEVER = (".gitattributes", ".gitignore", ".gitmodules", ".gitkit.toml", "Kitfile", "kitfile", ".kitfile", ".kitignore")
+NEVER = (".gitattributes", ".gitignore", ".gitmodules", ".gitkit.toml", "Kitfile", "kitfile", ".kitfile", ".kitignore")
 """What Git or git kit must be able to read without the filter."""
 
 
 class Line(NamedTuple):
-    """A pattern and the file that has it, from the root."""
+    """A pattern and the file that has it: from the root, or absolute where it is the person's own."""
 
     pattern: str
     file: str
@@ -34,12 +34,15 @@ class Changed:
     touched: list[bytes]
 
 
-def lines(repository: Repository) -> list[Line]:
-    """Every pattern that is tracked: of ``.gitattributes`` in all folders, then of ``.git/info/attributes``."""
+def lines(repository: Repository, environ: Mapping[str, str]) -> list[Line]:
+    """Every pattern that is tracked: of ``.gitattributes`` in all folders, of ``.git/info/attributes``, of the file
+    that the person keeps for all repositories."""
     out = repository.git.run("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--full-name")
     names = {attributes.FILE, *(os.fsdecode(path) for path in out.split(b"\0") if _is_attributes(path))}
     files = [(name, os.path.join(repository.root, name)) for name in sorted(names)]
     files.append((".git/info/attributes", os.path.join(repository.common_dir, "info", "attributes")))
+    everywhere = attributes.of_person(repository.git, environ)
+    files.append((everywhere, everywhere))
     return [Line(pattern, name) for name, path in files for pattern in attributes.patterns(_read(path))]
 
 
@@ -144,7 +147,7 @@ def _checked(pattern: str, folder: str, *, literal: bool) -> str:
     if pattern.endswith("/") or os.path.isdir(os.path.join(folder, pattern)):
         inside = pattern.rstrip("/")
         raise UsageError(f'"{pattern}" is a folder, and a pattern takes files', hint=f"git kit track '{inside}/**'")
-    for name in _NEVER:
+    for name in NEVER:
         if _takes(pattern, name, literal=literal):
             raise UsageError(f'"{pattern}" takes in {name}, which must stay as it is', hint="name a suffix: '*.bin'")
     if pattern.rpartition("/")[2].startswith(".git"):

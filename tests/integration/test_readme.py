@@ -12,6 +12,7 @@ small stand-in for the model. ``<!-- scratch: NAME -->`` before a block starts a
 ``sh`` blocks are not run. Each git kit command and option in them, and in inline code, must exist.
 """
 
+import hashlib
 import importlib
 import importlib.util
 import re
@@ -32,6 +33,7 @@ from gitkit.modelkit.formats import modelpack
 from gitkit.sync import keep
 from gitkit.sync.pointers import Need
 from tests.integration.test_examples import stand_in
+from tests.lib.lfs_server import pointer_to
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "examples" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -146,7 +148,48 @@ def released(session: Any) -> None:
         session.quiet(f"git kit promote v1.0.0 {environment}")
 
 
-SCRATCHES: dict[str, Callable[[Any], None]] = {"new": new, "existing": existing, "released": released}
+def lfs(session: Any) -> None:
+    """As ``existing``, and the model is a Git LFS pointer, whose content Git LFS holds in the clone."""
+    model = session.folder / "model" / "model.safetensors"
+    data = model.read_bytes()
+    oid = digest_of(data).removeprefix("sha256:")
+    held = session.folder / ".git" / "lfs" / "objects" / oid[:2] / oid[2:4] / oid
+    held.parent.mkdir(parents=True)
+    held.write_bytes(data)
+    model.write_bytes(pointer_to(data))
+    (session.folder / ".gitattributes").write_text("*.safetensors filter=lfs diff=lfs merge=lfs -text\n")
+    session.quiet("git add .")
+    session.quiet("git commit --quiet --message start")
+    session.quiet("git push --quiet origin main")
+
+
+def plain(session: Any) -> None:
+    """Two commits in a clone, which Git holds all of, with the model in the first and a tag on it; nothing pushed."""
+    session.quiet("git add .")
+    session.quiet("git commit --quiet --no-verify --message model")
+    session.quiet("git tag v1.0")
+    session.quiet("git commit --quiet --allow-empty --message next")
+
+
+def dvc(session: Any) -> None:
+    """As ``existing``, and DVC tracks the model, which is not in the worktree."""
+    model = session.folder / "model" / "model.safetensors"
+    md5, size = hashlib.md5(model.read_bytes(), usedforsecurity=False).hexdigest(), model.stat().st_size
+    cached = session.folder / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
+    cached.parent.mkdir(parents=True)
+    model.rename(cached)
+    out = f"outs:\n- md5: {md5}\n  size: {size}\n  hash: md5\n  path: model.safetensors\n"
+    model.with_name("model.safetensors.dvc").write_text(out)
+    model.with_name(".gitignore").write_text("/model.safetensors\n")
+    (session.folder / ".dvc" / ".gitignore").write_text("/cache\n")
+    session.quiet("git add .")
+    session.quiet("git commit --quiet --message start")
+
+
+SCRATCHES: dict[str, Callable[[Any], None]] = {
+    **{"new": new, "existing": existing, "released": released},
+    **{"lfs": lfs, "plain": plain, "dvc": dvc},
+}
 
 
 @pytest.mark.parametrize(
@@ -231,8 +274,11 @@ def what_is_wrong(words: list[str]) -> str | None:
         return f"git kit {words[0]}"
     command: click.Command = importlib.import_module(f"gitkit.cli.{row.module}").command
     rest = words[1:]
-    while isinstance(command, click.Group) and rest and rest[0] in command.commands:
-        command = command.commands[rest.pop(0)]
+    while isinstance(command, click.Group) and rest:
+        inner = command.get_command(click.Context(command), rest[0])
+        if inner is None:
+            break
+        command, rest = inner, rest[1:]
     if command.context_settings.get("ignore_unknown_options"):
         return None
     known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}

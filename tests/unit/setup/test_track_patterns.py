@@ -1,6 +1,7 @@
 """Patterns: what is written, what is refused, which files Git looks at again."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -42,15 +43,19 @@ def test_track_twice_changes_nothing(repo: Repo) -> None:
     assert repo.read(".gitattributes") == before
 
 
-def test_track_in_a_folder_writes_there_and_is_listed(repo: Repo) -> None:
+def test_track_in_a_folder_writes_there_and_is_listed(repo: Repo, tmp_path: Path) -> None:
     (repo.path / "sub").mkdir()
     track(repo, "*.bin")
     track(repo, "*.dat", folder="sub")
     repo.write(".git/info/attributes", "*.pt filter=kit\n")
-    assert tracking.lines(opened(repo)) == [
+    everywhere = tmp_path / "home/.config/git/attributes"
+    everywhere.parent.mkdir(parents=True)
+    everywhere.write_text("*.onnx filter=kit\n")
+    assert tracking.lines(opened(repo), repo.environ) == [
         tracking.Line("*.bin", ".gitattributes"),
         tracking.Line("*.dat", "sub/.gitattributes"),
         tracking.Line("*.pt", ".git/info/attributes"),
+        tracking.Line("*.onnx", str(everywhere)),
     ]
 
 
