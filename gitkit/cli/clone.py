@@ -6,6 +6,7 @@ import click
 
 from gitkit.cli.output import example, say
 from gitkit.cli.pull import bring
+from gitkit.cli.shared import selected
 from gitkit.context import SKIP_SMUDGE, Context
 from gitkit.errors import KitError
 from gitkit.sync import pointers
@@ -38,7 +39,8 @@ def command(context: Context, no_content: bool, arguments: tuple[str, ...]) -> N
     inside = Context(context.environ, folder)
     install(inside.repository, scope="local")
     if not no_content and inside.repository.worktree is not None:
-        bring(inside, pointers.in_index(inside.repository.git))
+        files = pointers.in_index(inside.repository.git)
+        bring(inside, selected(files, (), (), otherwise=inside.settings.wanted))
     say(f"cloned into {os.path.relpath(folder, context.cwd)}")
 
 

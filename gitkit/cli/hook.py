@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitkit.cli.output import example, human_size, say, show_path
+from gitkit.cli.output import example, human_size, show_path
 from gitkit.context import Context
 from gitkit.errors import KitError
 

@@ -39,7 +39,8 @@ def options_of(kit: "KitTable", format: str, layer_format: str | None, compressi
 
 def content_of(context: Context, *more: Remote) -> Content:
     """Where the content of a kit's files may be: in this clone, on its remote, else on ``more``."""
-    return Content(context.repository.git, context.store, [context.remote, *(_given(remote) for remote in more)])
+    remotes = [context.remote, *(_given(remote) for remote in more)]
+    return Content(context.repository.git, context.store, remotes, context.lfs_content())
 
 
 def build_kits(

@@ -4,11 +4,10 @@ import os
 
 import click
 
+from gitkit.cli.fetch import wanted_files
 from gitkit.cli.output import example, human_size, json_option, print_json, print_table, show_path
 from gitkit.context import Context
 from gitkit.core.digest import short
-from gitkit.git import objects
-from gitkit.sync import pointers
 
 
 @click.command("ls-files", epilog=example.format("git kit ls-files v1.0.0"))
@@ -18,8 +17,7 @@ from gitkit.sync import pointers
 @click.pass_obj
 def command(context: Context, revision: str | None, long: bool, as_json: bool) -> None:
     """List large files: digest, whether the store has the content (* yes, - no), size, path."""
-    git = context.repository.git
-    files = pointers.in_tree(git, objects.resolve(git, revision)) if revision else pointers.in_index(git)
+    files = wanted_files(context, (revision,) if revision else ())
     here = [context.store.holds(file.pointer.digest, file.pointer.size) for file in files]
     if as_json:
         print_json(

@@ -81,7 +81,7 @@ def git_add(changed: "Changed") -> str:
 def _list(context: Context, as_json: bool) -> None:
     from gitkit.setup.track import lines
 
-    found = lines(context.repository)
+    found = lines(context.repository, context.environ)
     if as_json:
         print_json([{"pattern": line.pattern, "file": line.file} for line in found])
         return

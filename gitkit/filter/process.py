@@ -106,6 +106,13 @@ class Session:
             return
         head = content.read(pointers.MAX_SIZE + 1)
         pointer = pointers.parse(head)
+        # Git offers to wait where it writes the worktree, and not for `git archive` and the like. `git apply` writes it
+        # without an offer, and is the one that names no blob.
+        git_waits = fields.get(b"can-delay") == b"1"
+        in_worktree = git_waits or b"blob" not in fields
+        if not head and in_worktree:
+            self._leave_pointer(path, head, in_worktree)  # an empty file is its own pointer
+            return
         if pointer is None:
             self._pass_through(path, head, content)
             return
@@ -113,10 +120,6 @@ class Session:
         around = self._surroundings()
         if pointer.lfs:
             around.cache.keep_pointer(path, pointer.digest, head)
-        # Git offers to wait where it writes the worktree, and not for `git archive` and the like. `git apply` writes it
-        # without an offer, and is the one that names no blob.
-        git_waits = fields.get(b"can-delay") == b"1"
-        in_worktree = git_waits or b"blob" not in fields
         is_unwanted = around.skip or around.declines(path, pointer)
         if is_unwanted or (not in_worktree and b"treeish" not in fields and self._is_compared(path)):
             self._leave_pointer(path, head, in_worktree)

@@ -2,17 +2,18 @@
 
 Two steps, so that `git status` tells the truth if we are killed between them: ``doubt`` has Git look at what is in the
 files, then they are written, then ``record`` puts their stat data into the index. A new index is complete before
-``index.lock`` exists, and an index that changed meanwhile is patched anew. The bytes are ``index_file``'s.
+``index.lock`` exists (``index_swap``), and an index that changed meanwhile is patched anew. The bytes are
+``index_file``'s.
 """
 
 import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
 from gitkit.errors import Locked
+from gitkit.git import index_swap
 from gitkit.git.index_file import Entry, IndexFile
 from gitkit.git.repository import Repository
 
@@ -144,47 +145,16 @@ def _patch(
 
 def _swap(path: str, data: bytearray, before: os.stat_result, keeps_time: bool) -> bool:
     """Put ``data`` in the place of the index, if it is still the one that was read and nobody holds the lock."""
-    lock = f"{path}.lock"
-    with _beside(path, data, before, keeps_time) as name:
-        try:
-            os.link(name, lock)  # atomic: fails where another process holds the lock
-        except FileExistsError:
-            return False
-        try:
-            replaced = _replace_if_unchanged(lock, path, before)
-        except BaseException:
-            os.unlink(lock)
-            raise
-        if not replaced:
-            os.unlink(lock)
-        return replaced
-
-
-@contextmanager
-def _beside(path: str, data: bytearray, before: os.stat_result, keeps_time: bool) -> Iterator[str]:
-    name = f"{path}.git-kit-{os.getpid()}"
-    fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, before.st_mode & 0o777)
-    try:
+    with index_swap.workshop(path) as folder:
+        new = os.path.join(folder, "index")
+        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, before.st_mode & 0o777)
         with open(fd, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
             if keeps_time:
                 os.utime(file.fileno(), ns=(before.st_atime_ns, before.st_mtime_ns))
-        yield name
-    finally:
-        os.unlink(name)
-
-
-def _replace_if_unchanged(lock: str, path: str, before: os.stat_result) -> bool:
-    try:
-        now = os.stat(path)
-        if (now.st_ino, now.st_mtime_ns, now.st_size) == (before.st_ino, before.st_mtime_ns, before.st_size):
-            os.rename(lock, path)
-            return True
-    except OSError:
-        pass
-    return False
+        return index_swap.swap(new, path, before) is True
 
 
 def _index_path(repository: Repository) -> tuple[str, int]:

@@ -4,6 +4,7 @@ A path from Git is opened folder by folder with ``O_NOFOLLOW``, so a link that s
 an error, not a way out.
 """
 
+import fcntl
 import os
 import stat
 from collections.abc import Iterator
@@ -76,51 +77,52 @@ def open_regular(root: str, path: bytes) -> int | None:
 
 
 @contextmanager
-def replacement(folder: int, name: bytes, expected: Seen, *, older_than_ns: int | None = None) -> Iterator[int]:
+def replacement(
+    folder: int, name: bytes, expected: Seen, *, older_than_ns: int | None = None, drafts: str | None = None
+) -> Iterator[int]:
     """A new file that takes the place of ``name`` when the block ends well, if ``name`` is still as ``expected``.
 
     It is executable where the old one is, and its time lies two seconds back, before ``older_than_ns`` where that is
-    given. It is not flushed to disk, as nothing is that Git checks out: the store has the content.
+    given. It is not flushed to disk, as nothing is that Git checks out: the store has the content. ``drafts`` as in
+    ``replace_by_link``.
 
     Raises:
         FileExistsError: somebody changed the file in between; it was left alone.
     """
-    beside = _beside()
-    fd, named = _draft(folder, beside, 0o777 if expected.is_executable else 0o666)
-    try:
+    with _draft(folder, 0o777 if expected.is_executable else 0o666) as (fd, named):
         yield fd
         written = os.fstat(fd)
         mtime_ns = written.st_mtime_ns if older_than_ns is None else min(written.st_mtime_ns, older_than_ns)
         os.utime(fd, ns=(written.st_atime_ns, mtime_ns - _BACKDATED_NS))
-        _check_unchanged(folder, name, expected)
-        if not named:
-            os.link(f"/proc/self/fd/{fd}", beside, dst_dir_fd=folder, follow_symlinks=True)
-        os.rename(beside, name, src_dir_fd=folder, dst_dir_fd=folder)
-    finally:
-        os.close(fd)
-        with suppress(FileNotFoundError):
-            os.unlink(beside, dir_fd=folder)
+        if named is not None:
+            _rename(folder, named, name, expected)
+            return
+        with _one_more_name(f"/proc/self/fd/{fd}", fd, folder, drafts) as draft:
+            _rename(folder, draft, name, expected)
 
 
-def replace_by_link(folder: int, name: bytes, source: str, expected: Seen) -> bool:
+def replace_by_link(folder: int, name: bytes, source: str, expected: Seen, *, drafts: str | None = None) -> bool:
     """Put one more name of the file ``source`` in the place of ``name``, if that is still as ``expected``.
 
-    False where ``source`` cannot be linked here.
+    False where ``source`` cannot be linked here. A name has to be new before it can replace another one: it is made in
+    the folder ``drafts``, where unlocked files are swept if we are killed, or, where that cannot be, beside ``name``.
 
     Raises:
         FileExistsError: somebody changed the file in between; it was left alone.
     """
-    beside = _beside()
     try:
-        os.link(source, beside, dst_dir_fd=folder, follow_symlinks=False)
+        fd = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         return False
     try:
-        _check_unchanged(folder, name, expected)
-        os.rename(beside, name, src_dir_fd=folder, dst_dir_fd=folder)
+        with _one_more_name(source, fd, folder, drafts) as draft:
+            _rename(folder, draft, name, expected)
+    except FileExistsError:
+        raise
+    except OSError:
+        return False
     finally:
-        with suppress(FileNotFoundError):  # rename(2) does nothing where both are the same file already
-            os.unlink(beside, dir_fd=folder)
+        os.close(fd)
     return True
 
 
@@ -131,19 +133,56 @@ def back_date(fd: int) -> os.stat_result:
     return os.fstat(fd)
 
 
-def _check_unchanged(folder: int, name: bytes, expected: Seen) -> None:
+def _rename(folder: int, draft: bytes, name: bytes, expected: Seen) -> None:
     if look(folder, name) != expected:
         raise FileExistsError(17, "the file changed meanwhile", os.fsdecode(name))
+    os.rename(draft, name, src_dir_fd=folder, dst_dir_fd=folder)
 
 
-def _beside() -> bytes:
-    return b".git-kit-" + os.urandom(8).hex().encode()
-
-
-def _draft(folder: int, name: bytes, permissions: int) -> tuple[int, bool]:
+@contextmanager
+def _draft(folder: int, permissions: int) -> Iterator[tuple[int, bytes | None]]:
     """A new file in ``folder``, without a name where that is possible: killed, we leave nothing in the worktree."""
     flags = os.O_WRONLY | os.O_CLOEXEC
+    fd = name = None
     if hasattr(os, "O_TMPFILE") and os.path.exists("/proc/self/fd"):
         with suppress(OSError):  # the file system has no such files
-            return os.open(b".", flags | os.O_TMPFILE, permissions, dir_fd=folder), False
-    return os.open(name, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, permissions, dir_fd=folder), True
+            fd = os.open(b".", flags | os.O_TMPFILE, permissions, dir_fd=folder)
+    if fd is None:
+        name = _new_name()
+        fd = os.open(name, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, permissions, dir_fd=folder)
+    try:
+        yield fd, name
+    finally:
+        os.close(fd)
+        if name is not None:
+            _unlink(folder, name)
+
+
+@contextmanager
+def _one_more_name(source: str, fd: int, folder: int, drafts: str | None) -> Iterator[bytes]:
+    """A new name of ``source``, open as ``fd``: in ``drafts``, else in ``folder``. Deleted in the end."""
+    name = _new_name()
+    with suppress(OSError):  # who cannot lock does not sweep either
+        fcntl.flock(fd, fcntl.LOCK_SH)
+    places = (name,) if drafts is None else (os.path.join(os.fsencode(drafts), name), name)
+    for place in places:
+        try:
+            os.link(source, place, dst_dir_fd=folder, follow_symlinks=source.startswith("/proc/"))
+            break
+        except OSError:  # not there, or on another file system
+            if place == places[-1]:
+                raise
+    try:
+        yield place
+    finally:
+        _unlink(folder, place)
+
+
+def _unlink(folder: int, name: bytes) -> None:
+    """Delete a draft that was not renamed; rename(2) does nothing where both names are the same file already."""
+    with suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=folder)
+
+
+def _new_name() -> bytes:
+    return b".git-kit-" + os.urandom(8).hex().encode()

@@ -72,9 +72,7 @@ def _filter(machine: Machine) -> list[Finding]:
     if not found:
         text = "not configured: Git would store large files as they are"
         return [Finding("filter", False, text, "git kit install")]
-    wrong = [
-        found.get(key) or key for key, value in filters.VALUES.items() if key not in found or found[key].value != value
-    ]
+    wrong = [found.get(key) or key for key in filters.wrong(found)]
     if not wrong:
         scopes = ", ".join(sorted({setting.scope for setting in found.values()}))
         return [Finding("filter", True, f"configured ({scopes})")]

@@ -16,6 +16,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gitkit.core.digest import digest_of, is_digest
@@ -66,6 +67,11 @@ class ImageLayout:
     @property
     def url(self) -> str:
         return self._url
+
+    @property
+    def drafts_path(self) -> str:
+        """Where ``sweep`` deletes files that nobody locks; on the file system of ``path``. May not be there yet."""
+        return os.path.join(self.path, "tmp")
 
     def exists(self) -> bool:
         """Whether the folder is an image layout already."""
@@ -269,6 +275,11 @@ class ImageLayout:
             os.makedirs(os.path.join(self.pool, "corrupt"), exist_ok=True)
             os.replace(self.blob_path(digest), os.path.join(self.pool, "corrupt", digest[7:]))
 
+    def quarantined(self) -> list[str]:
+        """Digests of what ``quarantine`` put aside."""
+        names = [f"sha256:{entry.name}" for entry in _entries(os.path.join(self.pool, "corrupt"))]
+        return [digest for digest in names if is_digest(digest)]
+
     def forget_corrupt(self, digest: str) -> None:
         """Delete what ``quarantine`` put aside, once the right content is here."""
         with self._errors("write"), suppress(FileNotFoundError):
@@ -352,7 +363,7 @@ class ImageLayout:
         new = not os.path.exists(self._blobs)
         os.makedirs(self._blobs, exist_ok=True)
         os.makedirs(self._tmp, exist_ok=True)
-        os.makedirs(os.path.join(self.path, "tmp"), exist_ok=True)
+        os.makedirs(self.drafts_path, exist_ok=True)
         if new:
             self._share_with_group()
         if not os.path.exists(os.path.join(self.path, "index.json")):
@@ -399,6 +410,12 @@ class ImageLayout:
             with suppress(OSError):  # without the mark the blob is only hashed once more
                 os.utime(name, ns=(durable.SEAL_NS, durable.SEAL_NS), follow_symlinks=False)
 
+    @cached_property
+    def _shared(self) -> int:
+        """What everybody who shares the folder may do with its files (core.sharedRepository), whatever the umask."""
+        mode = os.stat(self._blobs).st_mode
+        return mode & 0o066 if mode & stat.S_ISGID else 0
+
     @contextmanager
     def _writing(self) -> "Iterator[Draft]":
         with self._errors("write"):
@@ -408,7 +425,7 @@ class ImageLayout:
 
     def _publish(self, draft: "Draft", digest: str) -> None:
         found = os.fstat(draft.fd)
-        os.fchmod(draft.fd, found.st_mode & 0o444)
+        os.fchmod(draft.fd, found.st_mode & 0o444 | self._shared & 0o444)
         if self._batch is not None and found.st_size <= _BATCHED:
             if found.st_size > BLOCK:
                 durable.start_writing(draft.fd)
@@ -424,8 +441,9 @@ class ImageLayout:
             self._cache.learn(digest, size, fingerprint.head, fingerprint.whole)
 
     def _replace(self, name: str, data: bytes) -> None:
-        with drafts.temporary(os.path.join(self.path, "tmp")) as draft:
+        with drafts.temporary(self.drafts_path) as draft:
             write_all(draft.fd, memoryview(data))
+            os.fchmod(draft.fd, os.fstat(draft.fd).st_mode & 0o777 | self._shared)
             os.fsync(draft.fd)
             os.rename(draft.name, os.path.join(self.path, name))
         durable.sync_folder(self.path)

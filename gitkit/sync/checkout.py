@@ -107,7 +107,8 @@ def materialise(
             if seen is None or worktree.read_small(folder, name, MAX_SIZE + 1) != file.raw:
                 return None
             if not (hard_links and _link(store, file, folder, name, seen)):
-                with worktree.replacement(folder, name, seen, older_than_ns=older_than_ns) as fd:
+                drafts = store.drafts_path
+                with worktree.replacement(folder, name, seen, older_than_ns=older_than_ns, drafts=drafts) as fd:
                     _copy(store, file, fd)
             written = os.stat(name, dir_fd=folder, follow_symlinks=False)
         emit(Advanced(file.pointer.size))
@@ -180,7 +181,8 @@ def _as_pointer(root: str, file: PointerFile) -> worktree.Seen | None:
 def _link(store: ImageLayout, file: PointerFile, folder: int, name: bytes, seen: worktree.Seen) -> bool:
     # All names of a file share its permissions, and a blob is not executable.
     sealed = not seen.is_executable and store.is_sealed(file.pointer.digest, file.pointer.size)
-    return sealed and worktree.replace_by_link(folder, name, store.blob_path(file.pointer.digest), seen)
+    source = store.blob_path(file.pointer.digest)
+    return sealed and worktree.replace_by_link(folder, name, source, seen, drafts=store.drafts_path)
 
 
 def _copy(store: ImageLayout, file: PointerFile, fd: int) -> None:

@@ -157,7 +157,8 @@ class _Linking:
                 return True
             if not self._is_content(folder, name, digest) or not self._is_good(digest, size):
                 return DIFFERENT
-            return True if worktree.replace_by_link(folder, name, blob, seen) else IMPOSSIBLE
+            linked = worktree.replace_by_link(folder, name, blob, seen, drafts=self._store.drafts_path)
+            return True if linked else IMPOSSIBLE
 
     @staticmethod
     def _is_content(folder: int, name: bytes, digest: str) -> bool:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from gitkit.core.events import Advanced, Finished, Sink, Started, ignore
 from gitkit.errors import KitError, NotFound
+from gitkit.git import index_swap
 from gitkit.git.run import Git
 from gitkit.store.ingest import Source, copy_hashed
 from gitkit.store.layout import ImageLayout
@@ -40,8 +41,16 @@ def fsck(git: Git, store: ImageLayout, *, dry_run: bool = False, emit: Sink = ig
     needs = unique([*needs_of(in_index(git)), *(needs_of(in_tree_alone(git, "HEAD")) if has_head(git) else [])])
     missing = [need for need in needs if need.digest in gone or not store.has(need.digest, need.size)]
     content = content_in_index(git)
-    leftovers = 0 if dry_run else store.sweep()
+    leftovers = 0 if dry_run else _sweep(git, store, {digest for digest, _ in blobs} - gone)
     return Checked(len(blobs), sum(size for _, size in blobs), corrupt, content, missing, leftovers)
+
+
+def _sweep(git: Git, store: ImageLayout, good: set[str]) -> int:
+    """Delete what killed commands left, a repair's damaged blobs among it; returns how many files that were."""
+    replaced = [digest for digest in store.quarantined() if digest in good]
+    for digest in replaced:
+        store.forget_corrupt(digest)
+    return len(replaced) + store.sweep() + index_swap.sweep(index_swap.path_of(git))
 
 
 def has_head(git: Git) -> bool:

@@ -27,7 +27,7 @@ def status(repository: Repository, store: ImageLayout, *, remote: str | None) ->
     files = pointers.in_index(git)
     known = {file.path for file in files}
     if has_head(git):
-        known.update(file.path for file in pointers.in_tree(git, "HEAD"))
+        known.update(file.path for file in pointers.in_tree_alone(git, "HEAD"))
     staged, changed = _changes(repository, known)
     pending = still_pointers(repository, files)
     missing = [file for file in pending if not store.holds(file.pointer.digest, file.pointer.size)]
