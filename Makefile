@@ -9,7 +9,7 @@ demo: $(VENV)/.demo
 	$(BIN)/python examples/quickstart/run.py
 
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: $(VENV)/.ready
 	$(BIN)/ruff check .

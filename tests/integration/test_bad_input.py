@@ -530,7 +530,7 @@ def test_damaged_blob_is_found_moved_aside_and_mended_by_pull(clone: Repo) -> No
     found = clone.kit("fsck", code=11)
     assert "2 blobs, 2.0 MiB: 1 damaged\n" in found.stdout
     assert f"  damaged: {digest_of(MODEL)} (moved to corrupt/)\n" in found.stdout
-    assert "hint: git kit pull" in found.stderr
+    assert "hint: git kit fsck --repair" in found.stderr
     assert not blob(clone, MODEL).exists()
     assert (clone.path / ".git/kit/corrupt" / digest_of(MODEL)[7:]).exists()
     clone.kit("pull")

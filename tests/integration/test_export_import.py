@@ -619,14 +619,14 @@ def test_kit_configures_nothing(repo: Repo, tmp_path: Path) -> None:
     repo.commit("ours", {".gitkit.toml": '[kit]\ntags = "r*"\n'})
     evil = {
         *(".gitattributes", "src/.gitattributes", ".gitkit.toml", ".gitmodules", ".gitignore", "src/.gitignore"),
-        *(".git/hooks/post-merge", "src/.git/config", ".github/workflows/x.yml", ".lfsconfig", ".kitignore"),
+        *(".git/hooks/pre-push", "src/.git/config", ".github/workflows/x.yml", ".lfsconfig", ".kitignore"),
     }
     kit = samples.modelpack([samples.raw(path, b"evil\n", "code") for path in [*sorted(evil), "src/.env", "a.py"]])
     done = bring(repo, kit.layout(tmp_path / "kit"))
     assert set(done.left_out) == evil
     assert repo.blob("HEAD:.gitkit.toml") == b'[kit]\ntags = "r*"\n'
     assert set(repo.out("ls-files").splitlines()) == {".gitkit.toml", "Kitfile", "a.py", "src/.env"}
-    assert b"evil" not in (repo.path / ".git" / "hooks" / "post-merge").read_bytes()
+    assert b"evil" not in (repo.path / ".git" / "hooks" / "pre-push").read_bytes()
 
 
 @pytest.mark.parametrize("path", ["../x", "/x", "a/../../x", "a\0b", "x/" * 200 + "x"])
