@@ -118,7 +118,7 @@ def _is_text(version: _Version) -> bool:
             if b"\0" in block or not _decodes(decoder, block):
                 return False
     if PREFIX + hasher.hexdigest() != version.digest:
-        raise Corrupt(f"the blob {version.digest} in the store is damaged", hint="git kit fsck, then git kit pull")
+        raise Corrupt(f"the blob {version.digest} in the store is damaged", hint="git kit fsck --repair")
     return _decodes(decoder, b"", final=True)
 
 

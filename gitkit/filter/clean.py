@@ -69,12 +69,22 @@ def clean(source: Source, store: ImageLayout, place: Place | None = None) -> byt
     return theirs or pointer.Pointer(digest, size).encode()
 
 
+def look_at(place: Place) -> bytes | None:
+    """What ``clean`` answers for the content of the worktree's file, which is not stored; None where there is none."""
+    fd = worktree.open_regular(place.root, place.path) if place.root is not None else None
+    if fd is None:
+        return None
+    with open(fd, "rb", buffering=0) as file:
+        digest, size = copy_hashed(file, None)
+    return place.cache.pointer_of(place.path, digest) or pointer.Pointer(digest, size).encode()
+
+
 def _clean_large(first: memoryview, source: Source, store: ImageLayout, place: Place | None) -> tuple[str, int]:
     if place is None:
         return _store(first, source, store, None)
-    known = _candidates(first, store, place) if place.trust else []
     fd = worktree.open_regular(place.root, place.path) if place.root is not None else None
     try:
+        known = _candidates(first, store, place, os.fstat(fd).st_size) if place.trust and fd is not None else []
         if known:
             digest, size = _recall(first, source, store, place, known, fd)
         else:
@@ -100,9 +110,9 @@ def _store(first: memoryview, source: Source, store: ImageLayout, fd: int | None
     return digest, size
 
 
-def _candidates(first: memoryview, store: ImageLayout, place: Place) -> list[Recalled]:
-    """What the path held before, begins in the same way and is in the store."""
-    before = place.cache.of_path(place.path)
+def _candidates(first: memoryview, store: ImageLayout, place: Place, size: int) -> list[Recalled]:
+    """What the path held before, has the file's length, begins in the same way and is in the store."""
+    before = [one for one in place.cache.of_path(place.path) if one.size == size]
     head = head_of(first) if before else b""
     return [one for one in before if one.head == head and store.holds(one.digest, one.size)]
 
@@ -129,7 +139,7 @@ def _recall(
         if found is not None:
             return found
     place.cache.forget(place.path)
-    raise KitError("it changed while Git was reading it", hint="run the command again")
+    raise KitError("Git gave other content than the file holds", hint="run the command again")
 
 
 def _read_again(store: ImageLayout, fd: int, seen: tuple[int, bytes]) -> tuple[str, int] | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gitkit.core.digest import digest_of
 from gitkit.core.events import Finished, Sink, Started
 from gitkit.core.pointer import Pointer
-from gitkit.errors import KitError, Locked
+from gitkit.errors import KitError
 from gitkit.git import index
 
 if TYPE_CHECKING:
@@ -52,6 +52,11 @@ class Materialiser:
         self._later.pop(path, None)
         self._inlined[path] = (raw, digest)
 
+    @property
+    def pending(self) -> list[bytes]:
+        """The paths that are to be filled in."""
+        return list(self._later)
+
     def finish(self) -> list[tuple[bytes, KitError]]:
         """Write what was added and tell the index; returns what stays a pointer, and why."""
         if self._around.repository.worktree is None:
@@ -79,15 +84,11 @@ class Materialiser:
     def _write(self) -> dict[bytes, os.stat_result | KitError | None]:
         from gitkit.sync.parallel import each
 
-        store = self._around.store
-        # What is here already needs no wait.
-        items = sorted(
-            self._later.values(), key=lambda it: not store.holds(it.file.pointer.digest, it.file.pointer.size)
-        )
+        items = sorted(self._later.values(), key=self._is_absent)  # what is here already needs no wait
         size = sum(item.file.pointer.size for item in items)
         try:
             index_ns = index.doubt(self._around.repository, {item.file.path: item.file.oid for item in items})
-        except Locked as error:
+        except KitError as error:
             return {item.file.path: error for item in items}
         with self._around.progress(size >= _WORTH_SHOWING) as emit:
             emit(Started("checking out", len(items), size))

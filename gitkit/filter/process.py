@@ -7,22 +7,26 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
 from gitkit.core import pointer as pointers
 from gitkit.core.digest import digest_of
 from gitkit.core.paths import show_path
+from gitkit.core.pktline import MAX_PAYLOAD
 from gitkit.core.pointer import Pointer
-from gitkit.errors import KitError
+from gitkit.errors import Conflict, KitError
 from gitkit.filter.protocol import Answers, Content, ProtocolError, Requests
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from gitkit.filter.clean import Place
     from gitkit.filter.materialise import Materialiser
     from gitkit.filter.smudge import Downloads, Surroundings
 
 _SHOWN = 5
+_DAMAGED = "its blob in the store is damaged\nhint: git kit fsck --repair"
 
 
 class _Delayed(NamedTuple):
@@ -42,11 +46,13 @@ class Session:
         self._downloads: Downloads | None = None
         self._delayed: dict[bytes, _Delayed] = {}
         self._announced: set[bytes] = set()
+        self._arrived: SimpleQueue[bytes] = SimpleQueue()
         self._missing: list[tuple[bytes, KitError | None]] = []
         self._not_pointers: list[bytes] = []
         self._conflicts: list[bytes] = []
         self._only_shown: bool | None = None
         self._streaming = False
+        self._failed = False
         self._until_end = ExitStack()
         self._materialiser: Materialiser | None = None
 
@@ -73,15 +79,13 @@ class Session:
             raise
         except KitError as error:
             content.drain()
-            _tell(f"git kit: {show_path(path)}: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""))
-            self._answers.lines(b"status=error")
+            self._fail(f"{show_path(path)}: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""))
         except (OSError, MemoryError, RecursionError) as error:
             if self._streaming:
                 # Git reads content now: no status can be told any more, only that we are gone.
                 raise ProtocolError(f"{show_path(path)}: {error}") from error
             content.drain()
-            _tell(f"git kit: {show_path(path)}: {type(error).__name__}: {error}")
-            self._answers.lines(b"status=error")
+            self._fail(f"{show_path(path)}: {type(error).__name__}: {error}")
         return True
 
     # -- clean -----------------------------------------------------------------------------------------------------
@@ -91,9 +95,26 @@ class Session:
 
         around = self._surroundings()
         place = Place(around.repository.worktree, path, around.cache, around.settings.trust_fingerprint)
-        answer = clean(content, around.store, place)
+        try:
+            answer = clean(content, around.store, place)
+        except (ProtocolError, Conflict):
+            raise
+        except KitError:
+            seen = self._seen(place)
+            if seen is None:
+                raise
+            answer = seen
         content.drain()
         self._answers.small(answer)
+
+    @staticmethod
+    def _seen(place: "Place") -> bytes | None:
+        """What there is to tell `git status` about a file that cannot be stored: on a full disk it is to work, too."""
+        from gitkit.filter.clean import look_at
+        from gitkit.git import caller
+
+        found = caller.find()
+        return look_at(place) if found is not None and caller.only_compares(found) else None
 
     # -- smudge ----------------------------------------------------------------------------------------------------
 
@@ -131,6 +152,7 @@ class Session:
         elif git_waits and around.settings.materialize != "inline":
             download = self._started_downloads().start(pointer, _treeish(fields))
             self._delayed[path] = _Delayed(pointer, head, download)
+            download.add_done_callback(lambda _: self._arrived.put(path))
             self._answers.lines(b"status=delayed")
         else:
             error = self._started_downloads().fetch(pointer, _treeish(fields))
@@ -176,6 +198,14 @@ class Session:
         import hashlib
 
         source = self._surroundings().store.open_blob(pointer.digest, pointer.size)
+        if pointer.size <= MAX_PAYLOAD:
+            with source:
+                data = source.readall()
+            if digest_of(data) == pointer.digest:
+                self._answers.small(data)
+            else:
+                self._fail(f"{show_path(path)}: {_DAMAGED}")
+            return
         try:
             hasher = hashlib.sha256()
             self._answers.lines(b"status=success")
@@ -187,10 +217,7 @@ class Session:
         if f"sha256:{hasher.hexdigest()}" == pointer.digest:
             self._answers.lines()
         else:
-            _tell(
-                f"git kit: {show_path(path)}: its blob in the store is damaged\nhint: git kit fsck, then git kit pull"
-            )
-            self._answers.lines(b"status=error")
+            self._fail(f"{show_path(path)}: {_DAMAGED}")
 
     def _pass_through(self, path: bytes, head: bytes, content: Content) -> None:
         """Content that is no pointer: it comes back unchanged, after all of it has been read."""
@@ -213,13 +240,11 @@ class Session:
             self._answers.lines()
 
     def _list_available(self) -> None:
-        from concurrent.futures import FIRST_COMPLETED, wait
-
-        waiting = {path: entry.future for path, entry in self._delayed.items() if path not in self._announced}
         ready: list[bytes] = []
-        if waiting:
-            wait(waiting.values(), return_when=FIRST_COMPLETED)
-            ready = [path for path, future in waiting.items() if future.done()]
+        if len(self._announced) < len(self._delayed):
+            ready.append(self._arrived.get())
+            while not self._arrived.empty():
+                ready.append(self._arrived.get())
         self._announced.update(ready)
         self._answers.lines(*(b"pathname=" + path for path in ready))
         self._answers.lines(b"status=success")
@@ -229,9 +254,18 @@ class Session:
     def finish(self) -> None:
         """Git has no more to ask: fill in what it left to us, and make sure that all is on disk."""
         with self._until_end:
-            if self._materialiser is not None:
+            if self._materialiser is not None and self._failed:
+                # Git gives up after an error. It waits for us with its index.lock in place and without a new index.
+                self._missing += [(path, None) for path in self._materialiser.pending]
+            elif self._materialiser is not None:
                 self._missing += self._materialiser.finish()
         self._summarise()
+
+    def _fail(self, text: str) -> None:
+        """Answer that this file cannot be had, and tell the person why."""
+        self._failed = True
+        _tell(f"git kit: {text}")
+        self._answers.lines(b"status=error")
 
     def _materialising(self) -> "Materialiser":
         if self._materialiser is None:
@@ -265,7 +299,8 @@ class Session:
             _tell(f"git kit: {_count(self._missing)} still pointers, without content{because}:")
             ordered = sorted(self._missing, key=lambda item: item[0])  # delayed files come in any order
             _list([_reasoned(path, None if because else error) for path, error in ordered])
-            _tell("hint: git kit pull")
+            hints = {error.hint for _, error in self._missing if error is not None and error.hint}
+            _tell(f"hint: {hints.pop() if len(hints) == 1 else 'git kit pull'}")
         if self._conflicts:
             from gitkit.filter.clean import CONFLICT_HINT
 

@@ -102,7 +102,7 @@ class Answers:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._buffer = bytearray()
+        self._room: memoryview | None = None
 
     def lines(self, *lines: bytes) -> None:
         """A section of text lines."""
@@ -116,7 +116,9 @@ class Answers:
     def stream(self, source: "Source", *, observe: "hashlib._Hash | None" = None) -> None:
         """The content section: all of ``source``, shown to ``observe`` on its way. The caller sends the statuses."""
         width = pktline.MAX_PAYLOAD + 4
-        buffer = memoryview(bytearray(self._PACKETS * width))
+        if self._room is None:
+            self._room = memoryview(bytearray(self._PACKETS * width))
+        buffer = self._room
         ended = False
         while not ended:
             end = 0

@@ -6,6 +6,7 @@ imported (``typing`` alone costs more than the handshake).
 
 import sys
 
+from gitkit.errors import KitError
 from gitkit.filter.protocol import Answers, ProtocolError, Requests, shake_hands
 
 TYPE_CHECKING = False
@@ -26,10 +27,12 @@ def serve(stdin: int, stdout: int, look_around: "Callable[[], Surroundings]") ->
         while session.answer_one():
             pass
         session.finish()
-    except ProtocolError as error:
+    except KitError as error:
         hint = f"\n\nhint: {error.hint}" if error.hint else ""
         print(f"error: {error.message}{hint}", file=sys.stderr)
-        return 2 if error.hint else 1
+        if isinstance(error, ProtocolError):
+            return 2 if error.hint else 1
+        return error.exit_code
     except (BrokenPipeError, KeyboardInterrupt):
         return 130
     return 0

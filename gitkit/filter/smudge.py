@@ -177,4 +177,4 @@ def _copy_verified(blob: Source, sink: BinaryIO, digest: str) -> None:
         hasher.update(block[:count])
         sink.write(block[:count])
     if f"sha256:{hasher.hexdigest()}" != digest:
-        raise Corrupt(f"the blob {digest} in the store is damaged", hint="git kit fsck, then git kit pull")
+        raise Corrupt(f"the blob {digest} in the store is damaged", hint="git kit fsck --repair")

@@ -7,6 +7,7 @@ memory nor writes them to temporary ones, and nothing is downloaded to be looked
 
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from gitkit.git.filters import VALUES
@@ -14,6 +15,9 @@ from gitkit.git.run import Git
 
 _SHOWING = frozenset({b"diff", b"log", b"show", b"whatchanged", b"diff-tree", b"diff-index", b"diff-files"})
 """Commands that write no file of the worktree, whatever their options."""
+
+_COMPARING = frozenset({b"status", b"diff", b"diff-index", b"diff-files"})
+"""Commands that have files cleaned and store no object, whatever their options."""
 
 _WITH_VALUE = frozenset(
     {b"-c", b"-C", b"--git-dir", b"--work-tree", b"--namespace", b"--config-env", b"--attr-source", b"--super-prefix"}
@@ -48,22 +52,43 @@ def only_shows(caller: Caller) -> bool:
     """Whether the command compares versions and writes no file of the worktree."""
     if any(setting.startswith(b"GIT_EXTERNAL_DIFF=") for setting in caller.environ):
         return False  # `git difftool`, for one: another program gets the files
+    return _command(caller) in _SHOWING
+
+
+def only_compares(caller: Caller) -> bool:
+    """Whether the command wants to know about the worktree's files, and puts none of them into Git."""
+    return _command(caller) in _COMPARING
+
+
+def _command(caller: Caller) -> bytes | None:
     words = iter(caller.words[1:])
     for word in words:
         if word in _WITH_VALUE:
             next(words, None)
         elif not word.startswith(b"-"):
-            return word in _SHOWING
-    return False
+            return word
+    return None
 
 
 def compares_by_textconv(git: Git, path: bytes) -> bool:
-    """Whether Git compares versions of ``path`` by `git kit textconv` and nothing else. Two git processes."""
+    """Whether Git compares versions of ``path`` by `git kit textconv` and nothing else.
+
+    One git process for each path, and one for the configuration; asked again, none.
+    """
+    return _is_set_up(git) and _driver(git, path) == b"kit"
+
+
+@lru_cache
+def _is_set_up(git: Git) -> bool:
     out = git.ask("config", "--null", "--get-regexp", r"^diff\.(external|kit\..*)$") or ""
     settings = dict(record.partition("\n")[::2] for record in out.split("\0")[:-1])
-    if settings.get(_TEXTCONV) != VALUES[_TEXTCONV] or settings.keys() & {"diff.external", "diff.kit.command"}:
-        return False
-    return git.run("check-attr", "-z", "diff", "--", path).split(b"\0")[2:3] == [b"kit"]
+    return settings.get(_TEXTCONV) == VALUES[_TEXTCONV] and not settings.keys() & {"diff.external", "diff.kit.command"}
+
+
+@lru_cache(maxsize=4096)
+def _driver(git: Git, path: bytes) -> bytes:
+    """The attribute ``diff``."""
+    return git.run("check-attr", "-z", "diff", "--", path).split(b"\0")[2]
 
 
 def _read(pid: int, name: str) -> list[bytes]:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
-from gitkit.errors import Denied, Locked
+from gitkit.errors import Locked
 from gitkit.git import index_swap
 from gitkit.git.index import Written
 from gitkit.git.index_file import IndexFile
@@ -33,20 +33,17 @@ def change_index(repository: Repository, work: Callable[[str], tuple[bool, T]]) 
 
     Raises:
         Locked: another process holds the index, or changes it all the time.
-        Denied: it cannot be written.
+        Denied, KitError: it cannot be written.
     """
     path = index_path(repository)
-    try:
-        with index_swap.workshop(path) as folder:
-            draft = os.path.join(folder, "index")
-            for _ in range(_TRIES):
-                before = index_swap.look(path)
-                _copy(path, draft, before)
-                keep, result = work(draft)
-                if not keep or _put_in_place(draft, path, before):
-                    return result
-    except OSError as error:
-        raise Denied(f"cannot change the index: {error.strerror}", hint=f"check who owns {path}") from error
+    with index_swap.workshop(path) as folder:
+        draft = os.path.join(folder, "index")
+        for _ in range(_TRIES):
+            before = index_swap.look(path)
+            _copy(path, draft, before)
+            keep, result = work(draft)
+            if not keep or _put_in_place(draft, path, before):
+                return result
     raise _locked(path)
 
 
@@ -106,6 +103,7 @@ def _copy(path: str, draft: str, before: os.stat_result | None) -> None:
             os.unlink(draft)
         return
     shutil.copyfile(path, draft)
+    os.chmod(draft, before.st_mode & 0o777)  # whatever the umask: others may share the repository
     # The time of an index tells Git which entries may have changed unnoticed: those that are not older.
     os.utime(draft, ns=(before.st_atime_ns, before.st_mtime_ns))
 

@@ -10,9 +10,10 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple, Protocol
 
-from gitkit.errors import Locked
+from gitkit.errors import KitError, Locked
 from gitkit.git import index_swap
 from gitkit.git.index_file import Entry, IndexFile
 from gitkit.git.repository import Repository
@@ -58,6 +59,7 @@ def doubt(repository: Repository, oids: Mapping[bytes, str]) -> int:
 
     Raises:
         Locked: another process keeps the index locked.
+        Denied, KitError: it cannot be written.
     """
 
     def edit(index: IndexFile, _: int) -> bool:
@@ -85,7 +87,7 @@ def record(repository: Repository, written: Mapping[bytes, Written], *, settle: 
 
     def edit(index: IndexFile, index_s: int) -> bool:
         changed = False
-        racy = []
+        racy, unsure = [], []
         for entry in index.entries:
             new = written.get(entry.path)
             if new is not None and _is_for(entry, new.oid):
@@ -93,19 +95,22 @@ def record(repository: Repository, written: Mapping[bytes, Written], *, settle: 
                 changed = True
             elif entry.mtime_s >= index_s and entry.stage == 0:
                 racy.append(entry)
-        for entry in list(racy):
+        for entry in racy:
             stat = sure(entry.path, entry.oid.hex())
             if stat is not None:
                 index.set_stat(entry, stat, counts_4gib=False)
-                racy.remove(entry)
                 changed = True
+            else:
+                unsure.append(entry)
         if changed and newest_s >= index_s:
             # The index gets younger than files that Git is not sure of yet, and would trust from then on.
-            for entry in _changed(repository, racy):
+            for entry in _changed(repository, unsure):
                 index.doubt(entry)
         return changed
 
-    done = _patch(repository, edit, keep_time=lambda index_s: newest_s < index_s)
+    done: bool | None = False
+    with suppress(KitError):
+        done = _patch(repository, edit, keep_time=lambda index_s: newest_s < index_s)
     if not done:
         for path, oid in _oids(repository, list(sure)).items():
             sure(path, oid)
@@ -121,10 +126,16 @@ def _patch(
     """True: the index is as ``edit`` wants it. None: it cannot be patched. False: it stays locked.
 
     ``edit`` gets the index and its time in seconds, and tells whether it changed anything; it may run several times.
+
+    Raises:
+        Denied, KitError: the index cannot be written.
     """
     path, width = _index_path(repository)
     deadline = time.monotonic() + _PATIENCE_S
     while time.monotonic() < deadline:
+        if index_swap.is_locked(path):
+            time.sleep(_PAUSE_S)
+            continue
         try:
             with open(path, "rb") as file:
                 before = os.fstat(file.fileno())
@@ -151,7 +162,8 @@ def _swap(path: str, data: bytearray, before: os.stat_result, keeps_time: bool) 
         with open(fd, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            os.fchmod(fd, before.st_mode & 0o777)  # whatever the umask: others may share the repository
+            os.fsync(fd)
             if keeps_time:
                 os.utime(file.fileno(), ns=(before.st_atime_ns, before.st_mtime_ns))
         return index_swap.swap(new, path, before) is True

@@ -6,15 +6,18 @@ to replace it. So what a killed process leaves can be told from everything else:
 ``index.lock`` that is a file of such a workshop. The next process takes both away.
 """
 
+import errno
 import fcntl
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from gitkit.errors import Denied, KitError
 from gitkit.git.run import Git
 
 _MARK = ".git-kit-"
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 @contextmanager
@@ -22,15 +25,19 @@ def workshop(index: str) -> Iterator[str]:
     """A folder to make new indexes in, deleted when the block ends. Takes away what killed processes left.
 
     Raises:
-        OSError
+        Denied: the index may not be changed.
+        KitError: it cannot be.
     """
     sweep(index)
-    fd, folder = _open_workshop(index)
     try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(fd)
+        fd, folder = _open_workshop(index)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(fd)
+    except OSError as error:
+        raise _problem(error, index) from error
 
 
 def swap(new: str, index: str, before: os.stat_result | None) -> bool | None:
@@ -44,15 +51,50 @@ def swap(new: str, index: str, before: os.stat_result | None) -> bool | None:
     lock = f"{index}.lock"
     try:
         os.link(new, lock)  # atomic: fails where another process holds the lock
+        return _replace(lock, index, before)
     except FileExistsError:
         return None
-    try:
-        if not _is_same(look(index), before):
-            return False
-        os.rename(lock, index)
-        return True
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return _swap_by_copy(new, lock, index, before)
     finally:
         _unlink_name_of(new, lock)
+
+
+def is_locked(index: str) -> bool:
+    """Whether another process holds ``index.lock`` now. What a killed process of ours left is taken away."""
+    lock = f"{index}.lock"
+    if os.path.lexists(lock):
+        sweep(index)
+    return os.path.lexists(lock)
+
+
+def _swap_by_copy(new: str, lock: str, index: str, before: os.stat_result | None) -> bool | None:
+    """``swap`` on a file system without links: killed, a process leaves ``index.lock`` there, as git itself does."""
+    try:
+        fd = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return None
+    replaced = False
+    try:
+        with open(fd, "wb") as target, open(new, "rb") as source:
+            shutil.copyfileobj(source, target)
+            target.flush()
+            os.fsync(fd)
+        shutil.copystat(new, lock)
+        replaced = _replace(lock, index, before)
+    finally:
+        if not replaced:
+            os.unlink(lock)
+    return replaced
+
+
+def _replace(lock: str, index: str, before: os.stat_result | None) -> bool:
+    if not _is_same(look(index), before):
+        return False
+    os.rename(lock, index)
+    return True
 
 
 def path_of(git: Git) -> str:
@@ -121,7 +163,16 @@ def _is_at(fd: int, path: str) -> bool:
         return False
 
 
+def _problem(error: OSError, index: str) -> KitError:
+    what = f"cannot change the index: {error.strerror}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return KitError(what, hint="free some space and run the command again: nothing was lost")
+    return Denied(what, hint=f"check who owns {index}")
+
+
 def _is_same(now: os.stat_result | None, before: os.stat_result | None) -> bool:
     if now is None or before is None:
         return now is before
-    return (now.st_ino, now.st_mtime_ns, now.st_size) == (before.st_ino, before.st_mtime_ns, before.st_size)
+    return all(
+        getattr(now, name) == getattr(before, name) for name in ("st_ino", "st_mtime_ns", "st_ctime_ns", "st_size")
+    )

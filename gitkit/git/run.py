@@ -54,7 +54,8 @@ class Git:
     def at(self, directory: str | bytes) -> "Git":
         """git for the same repository in another directory of it."""
         environ = dict(self._environ)
-        for name in _REPOSITORY_PATHS & environ.keys():
+        # git takes a relative GIT_INDEX_FILE from the worktree's root, wherever it was started.
+        for name in (_REPOSITORY_PATHS - {"GIT_INDEX_FILE"}) & environ.keys():
             environ[name] = os.path.join(self.directory, environ[name])
         return Git(directory, environ)
 

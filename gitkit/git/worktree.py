@@ -76,10 +76,20 @@ def open_regular(root: str, path: bytes) -> int | None:
     return None
 
 
+class Replacement:
+    """A file on its way to its place: write to ``fd``. ``stat`` is what it had there, before anybody could change it;
+    None where somebody did.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.stat: os.stat_result | None = None
+
+
 @contextmanager
 def replacement(
     folder: int, name: bytes, expected: Seen, *, older_than_ns: int | None = None, drafts: str | None = None
-) -> Iterator[int]:
+) -> Iterator[Replacement]:
     """A new file that takes the place of ``name`` when the block ends well, if ``name`` is still as ``expected``.
 
     It is executable where the old one is, and its time lies two seconds back, before ``older_than_ns`` where that is
@@ -89,23 +99,29 @@ def replacement(
     Raises:
         FileExistsError: somebody changed the file in between; it was left alone.
     """
-    with _draft(folder, 0o777 if expected.is_executable else 0o666) as (fd, named):
-        yield fd
+    with _draft(folder, 0o777 if expected.is_executable else 0o666, drafts) as (fd, named):
+        new = Replacement(fd)
+        yield new
         written = os.fstat(fd)
         mtime_ns = written.st_mtime_ns if older_than_ns is None else min(written.st_mtime_ns, older_than_ns)
         os.utime(fd, ns=(written.st_atime_ns, mtime_ns - _BACKDATED_NS))
+        before = os.fstat(fd)
         if named is not None:
             _rename(folder, named, name, expected)
-            return
-        with _one_more_name(f"/proc/self/fd/{fd}", fd, folder, drafts) as draft:
-            _rename(folder, draft, name, expected)
+        else:
+            with _one_more_name(f"/proc/self/fd/{fd}", fd, folder, drafts) as draft:
+                _rename(folder, draft, name, expected)
+        new.stat = _unchanged(fd, before)
 
 
-def replace_by_link(folder: int, name: bytes, source: str, expected: Seen, *, drafts: str | None = None) -> bool:
+def replace_by_link(
+    folder: int, name: bytes, source: str, expected: Seen, *, drafts: str | None = None
+) -> os.stat_result | None:
     """Put one more name of the file ``source`` in the place of ``name``, if that is still as ``expected``.
 
-    False where ``source`` cannot be linked here. A name has to be new before it can replace another one: it is made in
-    the folder ``drafts``, where unlocked files are swept if we are killed, or, where that cannot be, beside ``name``.
+    Returns its stat data; None where ``source`` cannot be linked here. A name has to be new before it can replace
+    another one: it is made in the folder ``drafts``, where unlocked files are swept if we are killed, or, where that
+    cannot be, beside ``name``.
 
     Raises:
         FileExistsError: somebody changed the file in between; it was left alone.
@@ -113,17 +129,18 @@ def replace_by_link(folder: int, name: bytes, source: str, expected: Seen, *, dr
     try:
         fd = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
-        return False
+        return None
     try:
+        before = os.fstat(fd)
         with _one_more_name(source, fd, folder, drafts) as draft:
             _rename(folder, draft, name, expected)
+        return _unchanged(fd, before)
     except FileExistsError:
         raise
     except OSError:
-        return False
+        return None
     finally:
         os.close(fd)
-    return True
 
 
 def back_date(fd: int) -> os.stat_result:
@@ -133,6 +150,12 @@ def back_date(fd: int) -> os.stat_result:
     return os.fstat(fd)
 
 
+def _unchanged(fd: int, before: os.stat_result) -> os.stat_result | None:
+    """Stat data of an open file, if nobody wrote to it since ``before``: its time lies back, and writing changes it."""
+    now = os.fstat(fd)
+    return now if (now.st_size, now.st_mtime_ns) == (before.st_size, before.st_mtime_ns) else None
+
+
 def _rename(folder: int, draft: bytes, name: bytes, expected: Seen) -> None:
     if look(folder, name) != expected:
         raise FileExistsError(17, "the file changed meanwhile", os.fsdecode(name))
@@ -140,8 +163,10 @@ def _rename(folder: int, draft: bytes, name: bytes, expected: Seen) -> None:
 
 
 @contextmanager
-def _draft(folder: int, permissions: int) -> Iterator[tuple[int, bytes | None]]:
-    """A new file in ``folder``, without a name where that is possible: killed, we leave nothing in the worktree."""
+def _draft(folder: int, permissions: int, drafts: str | None) -> Iterator[tuple[int, bytes | None]]:
+    """A new file on the file system of ``folder``; without a name where that is possible, else in ``drafts``: killed,
+    we leave nothing in the worktree. Beside the file only where ``drafts`` is on another file system.
+    """
     flags = os.O_WRONLY | os.O_CLOEXEC
     fd = name = None
     if hasattr(os, "O_TMPFILE") and os.path.exists("/proc/self/fd"):
@@ -149,7 +174,12 @@ def _draft(folder: int, permissions: int) -> Iterator[tuple[int, bytes | None]]:
             fd = os.open(b".", flags | os.O_TMPFILE, permissions, dir_fd=folder)
     if fd is None:
         name = _new_name()
+        with suppress(OSError):
+            if drafts is not None and os.stat(drafts).st_dev == os.fstat(folder).st_dev:
+                name = os.path.join(os.fsencode(drafts), name)
         fd = os.open(name, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, permissions, dir_fd=folder)
+        with suppress(OSError):  # who cannot lock does not sweep either
+            fcntl.flock(fd, fcntl.LOCK_EX)
     try:
         yield fd, name
     finally:

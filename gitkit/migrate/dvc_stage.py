@@ -95,7 +95,7 @@ def _unignore(root: str, out: bytes) -> bytes | None:
     with worktree.folder_of(root, path) as (inside, own):
         seen = worktree.look(inside, own)
         if seen is not None:
-            with worktree.replacement(inside, own, seen) as out_fd, open(out_fd, "wb", closefd=False) as target:
+            with worktree.replacement(inside, own, seen) as draft, open(draft.fd, "wb", closefd=False) as target:
                 target.write(new)
     return path
 

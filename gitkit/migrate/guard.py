@@ -27,11 +27,9 @@ def refuse_unfinished(repository: Repository) -> None:
     Raises:
         Conflict
     """
-    names = list(_IN_PROGRESS)
-    paths = repository.git.text("rev-parse", *(word for name in names for word in ("--git-path", name))).split("\n")
-    for name, path in zip(names, paths, strict=True):
-        if os.path.exists(os.path.join(repository.git.directory, path)):
-            raise Conflict(f"a {_IN_PROGRESS[name]} is in progress", hint="finish it, or give it up, then try again")
+    for name, what in _IN_PROGRESS.items():
+        if os.path.exists(os.path.join(repository.git_dir, name)):
+            raise Conflict(f"a {what} is in progress", hint="finish it, or give it up, then try again")
     if repository.worktree is not None:
         _refuse_changes(repository)
 

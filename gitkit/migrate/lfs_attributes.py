@@ -173,10 +173,10 @@ def _write(repository: Repository, file: AttributesFile) -> None:
         if seen is None or switched(worktree.read_small(folder, name, _MAX_SIZE)) != file.change:
             raise Conflict(f"{show_path(file.path)} changed meanwhile", hint="run the command again")
         try:
-            with worktree.replacement(folder, name, seen) as fd, open(fd, "wb", closefd=False) as draft:
+            with worktree.replacement(folder, name, seen) as new, open(new.fd, "wb", closefd=False) as draft:
                 draft.write(file.change.text)
                 draft.flush()
-                os.fsync(fd)
+                os.fsync(new.fd)
         except FileExistsError as error:
             raise Conflict(f"{show_path(file.path)} changed meanwhile", hint="run the command again") from error
 

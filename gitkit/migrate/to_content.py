@@ -104,7 +104,7 @@ class Restoring:
         with closing(self._store.open_blob(pointer.digest, pointer.size)) as file:
             found, _ = copy_hashed(file, None)
         if found != pointer.digest:
-            raise Corrupt(f"the blob {pointer.digest} in the store is damaged", hint="git kit fsck, then git kit fetch")
+            raise Corrupt(f"the blob {pointer.digest} in the store is damaged", hint="git kit fsck --repair")
 
 
 @contextmanager

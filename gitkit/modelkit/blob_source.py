@@ -82,7 +82,7 @@ def _verify(layer: Descriptor, fd: int, progress: Progress) -> None:
     with open(fd, "rb", buffering=0, closefd=False) as file:
         digest, size = copy_hashed(_Told(file, progress), None)
     if (digest, size) != (layer.digest, layer.size):
-        raise Corrupt(f"the blob {short(layer.digest)} in the store is damaged", hint="git kit fsck, then git kit pull")
+        raise Corrupt(f"the blob {short(layer.digest)} in the store is damaged", hint="git kit fsck --repair")
 
 
 class _Told:

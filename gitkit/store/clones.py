@@ -6,6 +6,7 @@ stays within reach when ``kit.storage`` is changed.
 
 import hashlib
 import os
+import stat
 from contextlib import suppress
 
 from gitkit.errors import Denied
@@ -26,12 +27,19 @@ class Clones:
         name = self._name(common_dir)
         if os.path.exists(name):
             return
+        pool = os.path.dirname(self._path)
         try:
             os.makedirs(self._path, exist_ok=True)
-            _write(name, os.fsencode(common_dir) + b"\n")
+            shared = _shared(pool)
+            with suppress(PermissionError):  # somebody else's, who has done so
+                os.chmod(self._path, stat.S_IMODE(os.stat(self._path).st_mode) | shared)
+            _write(name, os.fsencode(common_dir) + b"\n", shared)
         except OSError as error:
-            if os.access(os.path.dirname(self._path), os.W_OK):
-                raise Denied(f"cannot register this clone in {self._path}: {error.strerror}") from error
+            if os.access(pool, os.W_OK):
+                raise Denied(
+                    f"cannot register this clone in {self._path}: {error.strerror}",
+                    hint=f"let its owner run: chmod -R g+rwX {self._path}",
+                ) from error
             # Who cannot write here stores nothing that would have to be kept.
 
     def all(self) -> list[str]:
@@ -80,13 +88,23 @@ def remember_storage(kit: str, pool: str) -> None:
         return
     with suppress(OSError):
         os.makedirs(kit, exist_ok=True)
-        _write(os.path.join(kit, "storages"), b"".join(os.fsencode(path) + b"\n" for path in [*known, pool]))
+        _write(os.path.join(kit, "storages"), b"".join(os.fsencode(it) + b"\n" for it in [*known, pool]), _shared(kit))
 
 
-def _write(name: str, data: bytes) -> None:
+def _shared(folder: str) -> int:
+    """What others may do in ``folder``, or in the one around it if it is new, as permission bits; 0: nothing."""
+    for path in (folder, os.path.dirname(folder)):
+        mode = os.stat(path).st_mode
+        if mode & stat.S_IWGRP and mode & stat.S_ISGID:
+            return mode & (stat.S_ISGID | stat.S_IRWXG | stat.S_IRWXO)
+    return 0
+
+
+def _write(name: str, data: bytes, shared: int) -> None:
     beside = f"{name}.{os.getpid()}"
     with open(beside, "wb") as file:
         file.write(data)
+        os.fchmod(file.fileno(), os.fstat(file.fileno()).st_mode & 0o777 | shared & 0o066)
         file.flush()
         os.fsync(file.fileno())
     os.replace(beside, name)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
+from gitkit.store.lock import flock
+
 _PARTIAL = ".part"
 _PARTIAL_KEPT_S = 86400
 
@@ -25,7 +27,7 @@ def temporary(folder: str) -> Iterator[Draft]:
     while True:
         name = os.path.join(folder, f"{os.getpid()}-{os.urandom(8).hex()}")
         fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        flock(fd, fcntl.LOCK_EX)
         if _is_at(fd, name):
             break
         os.close(fd)  # a sweep found it before it was locked
@@ -48,7 +50,7 @@ def opened(name: str) -> Iterator[Draft | None]:
         yield None
         return
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH)
+        flock(fd, fcntl.LOCK_SH)
         yield Draft(fd, name) if _is_at(fd, name) else None
     finally:
         with suppress(FileNotFoundError):
@@ -62,7 +64,7 @@ def partial(folder: str, name: str) -> Iterator[Draft]:
     path = os.path.join(folder, name + _PARTIAL)
     while True:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        flock(fd, fcntl.LOCK_EX)
         if _is_at(fd, path):
             break
         os.close(fd)  # its last holder finished the download and renamed it
@@ -82,14 +84,14 @@ def sweep(folder: str) -> int:
 
 
 def _sweep(entry: "os.DirEntry[str]") -> bool:
-    with suppress(FileNotFoundError, BlockingIOError):
+    with suppress(OSError):  # gone by now, or locked, or somebody else's
         if not entry.is_file(follow_symlinks=False):
             return False
         if entry.name.endswith(_PARTIAL) and entry.stat().st_mtime > time.time() - _PARTIAL_KEPT_S:
             return False
         with open(entry.path, "rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_at(file.fileno(), entry.path):
+            # Where nothing can be locked, nobody can tell what is still being written.
+            if flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB) and _is_at(file.fileno(), entry.path):
                 os.unlink(entry.path)
                 return True
     return False

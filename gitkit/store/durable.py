@@ -55,14 +55,20 @@ def start_writing(fd: int) -> None:
 
 
 def sync_all(folder: str) -> None:
-    """Flush everything on the file system of ``folder``: one wait for thousands of files (syncfs(2))."""
+    """Flush everything on the file system of ``folder``: one wait for thousands of files (syncfs(2)).
+
+    Raises:
+        OSError: something could not be written.
+    """
     import ctypes
 
+    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    if syncfs is None:  # not Linux
+        os.sync()
+        return
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        if ctypes.CDLL(None).syncfs(fd) != 0:
-            os.sync()
-    except AttributeError:  # not Linux
-        os.sync()
+        if syncfs(fd) != 0:
+            raise OSError(ctypes.get_errno(), "cannot flush to disk", folder)
     finally:
         os.close(fd)

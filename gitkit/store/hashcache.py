@@ -89,10 +89,15 @@ class HashCache:
         """Keep the fingerprints of content. Idempotent."""
         self._change([("INSERT OR IGNORE INTO contents VALUES (?, ?, ?, ?)", (digest, size, head, whole))])
 
-    def remember(self, path: bytes, digest: str, size: int, stat: os.stat_result | None = None) -> None:
-        """Keep that ``path`` held this content, and, with ``stat``, that it does while its stat data is this."""
+    def remember(
+        self, path: bytes, digest: str, size: int, stat: os.stat_result | None = None, *, read_ns: int | None = None
+    ) -> None:
+        """Keep that ``path`` held this content, and, with ``stat``, that it does while its stat data is this.
+
+        ``read_ns`` is when reading it began (nanoseconds since 1970; now, where nothing was read).
+        """
         at = (-1, -1, -1, -1)
-        if stat is not None and _is_settled(stat):
+        if stat is not None and _is_settled(stat, read_ns or time.time_ns()):
             at = (_signed(stat.st_dev), _signed(stat.st_ino), stat.st_mtime_ns, stat.st_ctime_ns)
         self._change(
             [
@@ -182,10 +187,10 @@ def _open(path: str) -> "sqlite3.Connection":
     return database
 
 
-def _is_settled(stat: os.stat_result) -> bool:
-    """Whether a later change of the file must show in its stat data: file systems' clocks tick, some by the second."""
+def _is_settled(stat: os.stat_result, read_ns: int) -> bool:
+    """Whether a change since ``read_ns`` must show in the stat data: file systems' clocks tick, some by the second."""
     coarse = stat.st_ctime_ns % 10**9 == 0
-    return time.time_ns() - stat.st_ctime_ns > (2 * 10**9 if coarse else 20 * 10**6)
+    return read_ns - stat.st_ctime_ns > (2 * 10**9 if coarse else 20 * 10**6)
 
 
 def _signed(number: int) -> int:

@@ -14,7 +14,7 @@ import hashlib
 import io
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -58,7 +58,7 @@ class ImageLayout:
         self.pool = pool or path
         self.neighbours = neighbours
         self._cache = cache
-        self._batch: list[str] | None = None
+        self._batch: dict[str, None] | None = None
         self._url = url or f"oci-layout:{path}"
         self._blobs = os.path.join(self.pool, "blobs", "sha256")
         self._tmp = os.path.join(self.pool, "tmp")
@@ -110,6 +110,23 @@ class ImageLayout:
     def _is_kept(self, digest: str, size: int) -> bool:
         return durable.keep(self.blob_path(digest), size)
 
+    def _is_good(self, digest: str, size: int) -> bool:
+        """Whether the blob is here, to be left by a prune, and certainly what it should be."""
+        if not self._is_kept(digest, size):
+            return False
+        return self.is_sealed(digest, size) or self.blob_path(digest) in (self._batch or ())
+
+    def _is_right(self, digest: str, size: int) -> bool:
+        """Whether a blob that is here holds what it should; hashed where nobody vouches for it, and then sealed."""
+        if self._is_good(digest, size):
+            return True
+        with closing(self.open_blob(digest, size)) as source:
+            if copy_hashed(source, None) != (digest, size):
+                return False
+            with suppress(OSError):
+                durable.seal(source.fileno())
+        return True
+
     def _recall(self, digest: str, size: int) -> bool:
         from gitkit.store.recall import recall
 
@@ -131,7 +148,7 @@ class ImageLayout:
         except FileNotFoundError as error:
             raise NotFound(f"{self.url} does not hold {digest}") from error
         except OSError as error:
-            raise _storage_error(error, self.path, "read") from error
+            raise _storage_error(error, self.pool, "read") from error
         found = os.fstat(file.fileno()).st_size
         if found != size:
             file.close()
@@ -157,7 +174,7 @@ class ImageLayout:
         with self._writing() as draft:
             is_clone = worktree_fd is not None and sharing.reflink(worktree_fd, draft.fd)
             digest, size = copy_hashed(source, draft.fd, watcher=fingerprint, is_clone=is_clone)
-            if not self._is_kept(digest, size):
+            if not self._is_good(digest, size):
                 self._publish(draft, digest)
         self._learn(digest, size, fingerprint)
         return digest, size
@@ -165,7 +182,7 @@ class ImageLayout:
     def add_bytes(self, data: bytes | memoryview) -> str:
         """Store a small blob; returns its digest."""
         digest = digest_of(data)
-        if not self._is_kept(digest, len(data)):
+        if not self._is_good(digest, len(data)):
             with self._writing() as draft:
                 write_all(draft.fd, memoryview(data))
                 self._publish(draft, digest)
@@ -179,7 +196,7 @@ class ImageLayout:
         Raises:
             Corrupt: the file holds something else.
         """
-        if self._is_kept(digest, size):
+        if self._is_kept(digest, size) and self._is_right(digest, size):
             return True
         with self._errors("write"):
             self._prepare()
@@ -251,7 +268,9 @@ class ImageLayout:
             name = os.path.basename(self.blob_path(digest))
             self._prepare()
             with drafts.partial(self._tmp, name) as draft:
-                if self.claim(digest, size):
+                with suppress(PermissionError):  # somebody else's, who has done so
+                    os.fchmod(draft.fd, os.fstat(draft.fd).st_mode & 0o777 | self._shared)
+                if self.claim(digest, size) and self._is_right(digest, size):
                     os.unlink(draft.name)
                     return
                 fingerprint = Fingerprint()
@@ -313,7 +332,7 @@ class ImageLayout:
     def put_manifest(self, manifest: bytes, *, tag: str | None = None) -> str:
         entry = entry_of(manifest, tag)
         digest = self.add_bytes(manifest)
-        with self._errors("write"):
+        with self._errors("write", self.path):
             self._prepare()
             with locked(os.path.join(self.path, "lock")):
                 index = self._read_index()
@@ -325,7 +344,7 @@ class ImageLayout:
     def delete_tag(self, tag: str) -> None:
         if self.resolve(tag) is None:
             raise NotFound(f"{self.url} has no tag {tag}")
-        with self._errors("write"):
+        with self._errors("write", self.path):
             self._prepare()
             with locked(os.path.join(self.path, "lock")):
                 index = self._read_index()
@@ -390,7 +409,7 @@ class ImageLayout:
         if self._batch is not None:
             yield
             return
-        self._batch = []
+        self._batch = {}
         try:
             yield
         finally:
@@ -398,7 +417,7 @@ class ImageLayout:
             with self._errors("write"):
                 self._flush(written)
 
-    def _flush(self, written: list[str]) -> None:
+    def _flush(self, written: Collection[str]) -> None:
         if len(written) > _FEW:
             durable.sync_all(self._blobs)
         for name in written if len(written) <= _FEW else ():
@@ -430,7 +449,7 @@ class ImageLayout:
             if found.st_size > BLOCK:
                 durable.start_writing(draft.fd)
             os.rename(draft.name, self.blob_path(digest))
-            self._batch.append(self.blob_path(digest))
+            self._batch[self.blob_path(digest)] = None
             return
         durable.seal(draft.fd)
         os.rename(draft.name, self.blob_path(digest))
@@ -455,11 +474,11 @@ class ImageLayout:
             raise Corrupt(f"content that should be {digest} is {found}")
 
     @contextmanager
-    def _errors(self, doing: str) -> Iterator[None]:
+    def _errors(self, doing: str, folder: str | None = None) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            raise _storage_error(error, self.path, doing) from error
+            raise _storage_error(error, folder or self.pool, doing) from error
 
 
 def _entries(folder: str) -> "list[os.DirEntry[str]]":

@@ -1,5 +1,6 @@
 """One exclusive lock on a file, released by the kernel when its holder dies: a killed process leaves nothing behind."""
 
+import errno
 import fcntl
 import os
 import time
@@ -28,12 +29,30 @@ def locked(path: str, *, timeout_s: float = 60.0) -> Iterator[None]:
         os.close(fd)
 
 
+_NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
+
+
+def flock(fd: int, how: int) -> bool:
+    """flock(2); False where the file system has no such locks, and processes are not kept apart.
+
+    Raises:
+        BlockingIOError: with ``LOCK_NB``, another process holds it.
+    """
+    try:
+        fcntl.flock(fd, how)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return False
+    return True
+
+
 def _wait(fd: int, path: str, timeout_s: float) -> None:
     deadline = time.monotonic() + timeout_s
     pause_s = 0.005
     while True:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError as error:
             if time.monotonic() > deadline:

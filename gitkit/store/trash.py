@@ -83,9 +83,16 @@ class Trash:
                             size = entry.stat(follow_symlinks=False).st_size
                             yield Thrown(digest, size, date.fromisoformat(day), entry.path)
 
-    def delete(self, thrown: Thrown) -> bool:
-        """Delete a blob for good, and its day's folder when that is empty; whether it was still here."""
+    def delete(self, thrown: Thrown, *, unused_since: float) -> bool:
+        """Delete a blob for good, and its day's folder when that is empty; whether that was done.
+
+        One with several names stays that came here after ``unused_since`` (seconds since 1970): whoever asked for it
+        meanwhile left no trace (``durable.keep``), and without one of its names it takes no less space.
+        """
         try:
+            found = os.lstat(thrown.path)
+            if found.st_nlink > 1 and found.st_ctime > unused_since:
+                return False
             os.unlink(thrown.path)
         except FileNotFoundError:
             return False

@@ -4,22 +4,26 @@ Only a file that still holds exactly the index's pointer is replaced; whatever a
 verified, renamed: killed anywhere, a file is either the pointer or the whole content.
 """
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
+from gitkit.core.digest import digest_of
 from gitkit.core.events import Advanced, Finished, Sink, Started, ignore
 from gitkit.core.pointer import MAX_SIZE
 from gitkit.errors import Corrupt, KitError
 from gitkit.git import index, worktree
 from gitkit.git.repository import Repository
 from gitkit.store.hashcache import HashCache
-from gitkit.store.ingest import copy_hashed
+from gitkit.store.ingest import BLOCK, copy_hashed
 from gitkit.store.layout import ImageLayout
 from gitkit.sync.parallel import each
 from gitkit.sync.pointers import PointerFile
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Failure(NamedTuple):
@@ -106,11 +110,12 @@ def materialise(
             seen = worktree.look(folder, name)
             if seen is None or worktree.read_small(folder, name, MAX_SIZE + 1) != file.raw:
                 return None
-            if not (hard_links and _link(store, file, folder, name, seen)):
+            written = _link(store, file, folder, name, seen) if hard_links else None
+            if written is None:
                 drafts = store.drafts_path
-                with worktree.replacement(folder, name, seen, older_than_ns=older_than_ns, drafts=drafts) as fd:
-                    _copy(store, file, fd)
-            written = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                with worktree.replacement(folder, name, seen, older_than_ns=older_than_ns, drafts=drafts) as new:
+                    _copy(store, file, new.fd)
+                written = new.stat
         emit(Advanced(file.pointer.size))
         return written
     except KitError as error:
@@ -118,7 +123,8 @@ def materialise(
     except FileExistsError:
         return None  # changed meanwhile: by its owner, or by another git kit that was faster
     except OSError as error:
-        return KitError(f"cannot write the file: {error.strerror}")
+        hint = "free some space and run the command again" if error.errno in _FULL else None
+        return KitError(f"cannot write the file: {error.strerror}", hint=hint)
 
 
 def current(root: str, stats: Mapping[bytes, os.stat_result]) -> dict[bytes, os.stat_result]:
@@ -156,7 +162,8 @@ class Settler:
                 after = worktree.back_date(fd)
             except OSError:
                 return None  # not our file
-            if copy_hashed(file, None)[0] == digest:
+            found = digest_of(file.readall()) if after.st_size < BLOCK else copy_hashed(file, None)[0]
+            if found == digest:
                 return after if os.fstat(fd).st_mtime_ns == after.st_mtime_ns else None
             os.utime(fd, ns=(before.st_atime_ns, before.st_mtime_ns))
             return None
@@ -178,11 +185,14 @@ def _as_pointer(root: str, file: PointerFile) -> worktree.Seen | None:
         return None
 
 
-def _link(store: ImageLayout, file: PointerFile, folder: int, name: bytes, seen: worktree.Seen) -> bool:
+def _link(
+    store: ImageLayout, file: PointerFile, folder: int, name: bytes, seen: worktree.Seen
+) -> os.stat_result | None:
     # All names of a file share its permissions, and a blob is not executable.
-    sealed = not seen.is_executable and store.is_sealed(file.pointer.digest, file.pointer.size)
+    if seen.is_executable or not store.is_sealed(file.pointer.digest, file.pointer.size):
+        return None
     source = store.blob_path(file.pointer.digest)
-    return sealed and worktree.replace_by_link(folder, name, source, seen, drafts=store.drafts_path)
+    return worktree.replace_by_link(folder, name, source, seen, drafts=store.drafts_path)
 
 
 def _copy(store: ImageLayout, file: PointerFile, fd: int) -> None:
@@ -190,5 +200,5 @@ def _copy(store: ImageLayout, file: PointerFile, fd: int) -> None:
         store.copy_to(file.pointer.digest, file.pointer.size, fd)
     except Corrupt as error:
         raise Corrupt(
-            f"the blob {file.pointer.digest} in the store is damaged", hint="git kit fsck, then git kit pull"
+            f"the blob {file.pointer.digest} in the store is damaged", hint="git kit fsck --repair"
         ) from error

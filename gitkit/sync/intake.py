@@ -6,6 +6,7 @@ Small files are read one after another, as threads would only wait for each othe
 
 import os
 import stat
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -104,6 +105,7 @@ def take_in(
     Raises:
         KitError: the store cannot be written.
     """
+    read_ns = time.time_ns()
     known = {file.path: file for file in _known(store, cache, files)}
     emit(Advanced(sum(file.stat.st_size for file in known.values())))
     rest = [file for file in files if file.path not in known]
@@ -113,7 +115,7 @@ def take_in(
         large = [file for file in each(partial(_take_large, root, store, emit), tasks, limit=threads) if file]
     for file in large:
         if file.digest is not None:
-            cache.remember(file.path, file.digest, file.size, file.stat)
+            cache.remember(file.path, file.digest, file.size, file.stat, read_ns=read_ns)
     taken = {file.path: file for file in (*known.values(), *small, *large)}
     return [Taken(path, _text(cache, taken[path]), taken[path].stat) for path, _ in files if path in taken]
 

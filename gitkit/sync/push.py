@@ -187,7 +187,7 @@ def _missing(missing: Sequence[Need], remote: Remote) -> KitError:
 def _damaged(need: Need) -> KitError:
     return Corrupt(
         f"{show_path(need.path)}: its blob {need.digest} in the store is damaged",
-        hint="git kit fsck, then git kit pull or git add --renormalize PATH",
+        hint="git kit fsck --repair, or: git add --renormalize PATH",
     )
 
 

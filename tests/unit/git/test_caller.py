@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gitkit.git import filters
-from gitkit.git.caller import Caller, compares_by_textconv, only_shows
+from gitkit.git.caller import Caller, compares_by_textconv, only_compares, only_shows
 from gitkit.git.run import Git
 from tests.lib.repos import Repo
 
@@ -71,6 +72,23 @@ def test_command_only_shows(command: str, shows: bool) -> None:
     assert only_shows(Caller(command.encode().split(), [])) is shows
 
 
+@pytest.mark.parametrize(
+    ("command", "compares"),
+    [
+        ("git status", True),
+        ("git -C there --no-optional-locks status --porcelain", True),
+        ("git diff HEAD", True),
+        ("git diff-index --cached HEAD", True),
+        ("git add status", False),
+        ("git stash", False),
+        ("git commit -a", False),
+        ("git", False),
+    ],
+)
+def test_command_only_compares(command: str, compares: bool) -> None:
+    assert only_compares(Caller(command.encode().split(), [])) is compares
+
+
 def test_command_with_an_external_program_shows_nothing_by_itself() -> None:
     assert not only_shows(Caller([b"git", b"diff"], [b"A=b", b"GIT_EXTERNAL_DIFF=git-difftool--helper"]))
 
@@ -87,11 +105,22 @@ def test_command_with_an_external_program_shows_nothing_by_itself() -> None:
 def test_versions_are_compared_by_textconv_where_nothing_else_is_set(
     repo: Repo, key: str, value: str, expected: bool
 ) -> None:
-    git = Git(str(repo.path), repo.environ)
     repo.write(".gitattributes", "*.bin filter=kit diff=kit\nother.bin diff=other\n")
-    assert not compares_by_textconv(git, b"a.bin")
+    assert not compares_by_textconv(Git(str(repo.path), repo.environ), b"a.bin")
+    git = Git(str(repo.path), repo.environ)
     filters.install(git, "local")
     repo.git("config", key, value)
     assert compares_by_textconv(git, b"a.bin") is expected
     assert not compares_by_textconv(git, b"other.bin")
     assert not compares_by_textconv(git, b"a.txt")
+
+
+def test_versions_of_the_same_path_are_asked_for_once(repo: Repo, tmp_path: Path) -> None:
+    repo.write(".gitattributes", "*.bin filter=kit diff=kit\n")
+    filters.install(Git(str(repo.path), repo.environ), "local")
+    program = repo.write("../bin/git", f'#!/bin/sh\necho $1 >>{tmp_path}/asked\nexec {shutil.which("git")} "$@"\n')
+    program.chmod(0o755)
+    git = Git(str(repo.path), {**repo.environ, "PATH": f"{program.parent.resolve()}:{repo.environ['PATH']}"})
+    for path in (b"a.bin", b"a.bin", b"b.bin", b"a.bin"):
+        assert compares_by_textconv(git, path)
+    assert (tmp_path / "asked").read_text().split() == ["config", "check-attr", "check-attr"]

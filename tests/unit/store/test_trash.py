@@ -131,9 +131,21 @@ def test_take_back_by_many_threads_at_once_succeeds_in_all(store: ImageLayout, t
 def test_delete_removes_the_blob_and_the_empty_day(store: ImageLayout, trash: Trash) -> None:
     throw(trash)
     (item,) = trash.blobs()
-    assert trash.delete(item)
-    assert not trash.delete(item)
+    assert trash.delete(item, unused_since=0)
+    assert not trash.delete(item, unused_since=0)
     assert not thrown_path(store).parent.exists()
+
+
+def test_delete_leaves_a_blob_with_two_names_that_was_just_thrown(
+    store: ImageLayout, trash: Trash, tmp_path: Path
+) -> None:
+    os.link(store.blob_path(DIGEST), tmp_path / "file")
+    throw(trash)
+    (item,) = trash.blobs()
+    assert not trash.delete(item, unused_since=time.time() - 60)
+    assert store.claim(DIGEST, len(DATA))
+    throw(trash)
+    assert trash.delete(item, unused_since=time.time() + 10)
 
 
 def test_blobs_ignores_what_is_no_day_and_no_blob(store: ImageLayout, trash: Trash) -> None:
