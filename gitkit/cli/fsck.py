@@ -7,7 +7,7 @@ import click
 from gitkit.cli.output import example, human_size, json_option, plural, print_json, say, show_path
 from gitkit.cli.progress import shown
 from gitkit.context import Context
-from gitkit.errors import Corrupt, UsageError
+from gitkit.errors import Corrupt, KitError, UsageError
 from gitkit.sync.fsck import Checked, fsck
 from gitkit.sync.repair import Repaired, repair
 
@@ -22,7 +22,8 @@ def command(context: Context, dry_run: bool, mend: bool, as_json: bool) -> int:
 
     A damaged blob is moved to `corrupt/` in the store, so that it can be downloaded or added again. Content that is
     not in the store is mentioned and is no error. With `--repair` both are taken from the trash, other stores of this
-    machine, files of a worktree or the remote. Exit code 11 when something is damaged, or stays so.
+    machine, files of a worktree or the remote. A blob that cannot be read stays where it is. Exit code 11 when
+    something is damaged, or stays so; 1 when something could not be read.
     """
     if dry_run and mend:
         raise UsageError("--repair changes the store, and --dry-run forbids it")
@@ -44,7 +45,9 @@ def command(context: Context, dry_run: bool, mend: bool, as_json: bool) -> int:
     else:
         _tell(result, repaired, dry_run, mend)
     damaged = repaired.failed if mend else result.corrupt
-    return Corrupt.exit_code if damaged or result.content.plain or result.content.damaged else 0
+    if damaged or result.content.plain or result.content.damaged:
+        return Corrupt.exit_code
+    return KitError.exit_code if result.unread else 0
 
 
 def _as_json(result: Checked, repaired: Repaired) -> dict[str, object]:
@@ -52,6 +55,7 @@ def _as_json(result: Checked, repaired: Repaired) -> dict[str, object]:
         "blobs": result.blobs,
         "size": result.size,
         "corrupt": result.corrupt,
+        "unread": [{"digest": it.digest, "reason": it.reason} for it in result.unread],
         "content": [os.fsdecode(path) for path in result.content.plain],
         "damaged_pointers": [os.fsdecode(path) for path in result.content.damaged],
         "missing": [{"path": os.fsdecode(need.path), "digest": need.digest} for need in result.missing],
@@ -69,6 +73,8 @@ def _tell(result: Checked, repaired: Repaired, dry_run: bool, mend: bool) -> Non
     click.echo(f"{plural(result.blobs, 'blob')}, {human_size(result.size)}: {len(result.corrupt)} damaged")
     for digest in result.corrupt:
         click.echo(f"  damaged: {digest}{'' if dry_run else ' (moved to corrupt/)'}")
+    for unread in result.unread:
+        click.echo(f"  could not be read: {unread.digest}: {unread.reason}")
     for path in result.content.plain:
         click.echo(f"  content where Git should hold a pointer: {show_path(path)}")
     for path in result.content.damaged:

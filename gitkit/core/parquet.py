@@ -18,6 +18,7 @@ _MARK = b"PAR1"
 _ENCRYPTED = b"PARE"
 _MAX_NAME = 4 << 10
 _MAX_TEXT = MAX_FOOTER
+_MAX_PATHS = 16 << 20  # characters of all columns: each repeats the names of all nodes above it
 _MAX_DEPTH = 64
 _MAX_ITEMS = 100_000
 _TYPES = ("BOOLEAN", "INT32", "INT64", "INT96", "FLOAT", "DOUBLE", "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
@@ -120,8 +121,13 @@ def _table(data: Compact) -> Table:
             data.skip(kind)
     if not schema or rows < 0:
         raise Corrupt("it has no schema")
-    columns = tuple(_columns(iter(schema[1:]), schema[0].children, (), 0))
-    return Table(version, rows, columns, tuple(groups), tuple(codecs), created_by, metadata)
+    columns, length = [], 0
+    for column in _columns(iter(schema[1:]), schema[0].children, (), 0):
+        length += len(column.path)
+        if length > _MAX_PATHS:
+            raise Unsupported("the names of its columns are too long")
+        columns.append(column)
+    return Table(version, rows, tuple(columns), tuple(groups), tuple(codecs), created_by, metadata)
 
 
 def _columns(elements: Iterator[_Element], count: int, path: tuple[str, ...], depth: int) -> Iterator[Column]:

@@ -172,7 +172,7 @@ def _swap(path: str, data: bytearray, before: os.stat_result, keeps_time: bool) 
 def _index_path(repository: Repository) -> tuple[str, int]:
     """Where the index is, and how long its oids are."""
     git = repository.git
-    name, object_format = git.text("rev-parse", "--git-path", "index", "--show-object-format").split("\n")
+    object_format, name = git.text("rev-parse", "--show-object-format", "--git-path", "index").split("\n", 1)
     return os.path.join(git.directory, name), 32 if object_format == "sha256" else 20
 
 

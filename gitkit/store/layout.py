@@ -379,7 +379,7 @@ class ImageLayout:
     def _prepare(self) -> None:
         if self._ready:
             return
-        new = not os.path.exists(self._blobs)
+        new = not os.path.exists(self._blobs) or not os.path.exists(os.path.join(self.path, "index.json"))
         os.makedirs(self._blobs, exist_ok=True)
         os.makedirs(self._tmp, exist_ok=True)
         os.makedirs(self.drafts_path, exist_ok=True)
@@ -395,10 +395,14 @@ class ImageLayout:
 
     def _share_with_group(self) -> None:
         """Let the group write here, where it may write into the folder that this one is in (core.sharedRepository)."""
-        outer = os.stat(os.path.dirname(os.path.abspath(self.pool))).st_mode
-        if outer & stat.S_IWGRP and outer & stat.S_ISGID:
-            for folder in (self.pool, os.path.dirname(self._blobs), self._blobs, self._tmp):
-                os.chmod(folder, stat.S_IMODE(os.stat(folder).st_mode) | (outer & (stat.S_IRWXG | stat.S_ISGID)))
+        pool = (self.pool, os.path.dirname(self._blobs), self._blobs, self._tmp)
+        for own, folders in ((self.pool, pool), (self.path, (self.path, self.drafts_path))):
+            outer = os.stat(os.path.dirname(os.path.abspath(own))).st_mode
+            if outer & stat.S_IWGRP and outer & stat.S_ISGID:
+                for folder in folders:
+                    with suppress(PermissionError):  # somebody else's, who has done so
+                        mode = stat.S_IMODE(os.stat(folder).st_mode)
+                        os.chmod(folder, mode | (outer & (stat.S_IRWXG | stat.S_ISGID)))
 
     @contextmanager
     def batch(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ def locked(path: str, *, timeout_s: float = 60.0) -> Iterator[None]:
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        _share(fd, path)
     except OSError as error:
         raise Denied(f"cannot lock {path}: {error.strerror}") from error
     try:
@@ -27,6 +29,15 @@ def locked(path: str, *, timeout_s: float = 60.0) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
+
+
+def _share(fd: int, path: str) -> None:
+    """Let those who may write into the folder of a shared repository open the lock, whatever the umask is."""
+    folder = os.stat(os.path.dirname(path) or ".").st_mode
+    found = os.fstat(fd)
+    wanted = found.st_mode & 0o777 | folder & 0o044
+    if folder & stat.S_ISGID and wanted != found.st_mode & 0o777 and found.st_uid == os.geteuid():
+        os.fchmod(fd, wanted)
 
 
 _NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)

@@ -6,7 +6,7 @@ unchanged are looked at.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from typing import NamedTuple
 
@@ -14,9 +14,10 @@ from gitkit.core.events import Advanced, Finished, Sink, Started, ignore
 from gitkit.errors import KitError, Unsupported
 from gitkit.git import changes, index, worktree
 from gitkit.git.repository import Repository
-from gitkit.store import dedupe
+from gitkit.store import dedupe, durable
 from gitkit.store.ingest import copy_hashed
 from gitkit.store.layout import ImageLayout
+from gitkit.sync.checkout import current
 from gitkit.sync.parallel import each
 from gitkit.sync.pointers import PointerFile, in_index
 
@@ -52,15 +53,15 @@ def dedup(
     files = _clean(repository, store)
     if repository.worktree is None or not files:
         return Deduplicated([], [], [], 0)
-    one = (_Linking if hard_links else _Sharing)(repository.worktree, store, dry_run).try_one
+    way = (_Linking if hard_links else _Sharing)(repository.worktree, store, dry_run)
     emit(Started("comparing", len(files), sum(file.pointer.size for file in files)))
-    verdicts = each(lambda file: _told(one, file, emit), files, limit=os.cpu_count() or 1)
+    verdicts = each(lambda file: _told(way.try_one, file, emit), files, limit=os.cpu_count() or 1)
     outcomes = list(zip(files, verdicts, strict=True))
     shared = [file for file, outcome in outcomes if outcome is True]
     before = [file for file, outcome in outcomes if outcome is False]
     skipped = [Skipped(file, outcome) for file, outcome in outcomes if isinstance(outcome, str)]
-    if hard_links and shared and not dry_run:
-        _record(repository, [*shared, *before])
+    if isinstance(way, _Linking) and shared and not dry_run:
+        _record(repository, repository.worktree, [*shared, *before], way.linked)
     size = sum(file.pointer.size for file in shared)
     emit(Finished("shared", 0 if dry_run else len(shared), size))
     if not shared and not before and skipped and all(it.reason == IMPOSSIBLE for it in skipped):
@@ -71,6 +72,7 @@ def dedup(
 def _clean(repository: Repository, store: ImageLayout) -> list[PointerFile]:
     """Files with content that Git takes for unchanged and that is in the store."""
     root = repository.worktree
+    repository.git.ask("update-index", "-q", "--refresh")  # a copied clone's files all have other stat data
     looked = changes.tracked_changes(repository.git, [], {})
     if root is None or looked is None:
         return []
@@ -132,12 +134,13 @@ class _Sharing:
 
 
 class _Linking:
-    """The same with one more name for the blob."""
+    """The same with one more name for the blob. ``linked`` gives, by path, stat data of files known to be whole."""
 
     def __init__(self, root: str, store: ImageLayout, dry_run: bool) -> None:
         self._root = root
         self._store = store
         self._dry_run = dry_run
+        self.linked: dict[bytes, os.stat_result] = {}
 
     def try_one(self, file: PointerFile) -> bool | str:
         digest, size = file.pointer.digest, file.pointer.size
@@ -146,19 +149,23 @@ class _Linking:
             seen = worktree.look(folder, name)
             if seen is None or seen.size != size:
                 return DIFFERENT
-            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-            if os.path.samestat(found, os.stat(blob)):
+            found, whole = os.stat(name, dir_fd=folder, follow_symlinks=False), os.stat(blob)
+            if os.path.samestat(found, whole):
+                if durable.is_sealed(whole):
+                    self.linked[file.path] = whole
                 return False
             if seen.is_executable or file.mode != "100644":
                 return EXECUTABLE  # all names of a file share its permissions
-            if found.st_dev != os.stat(blob).st_dev:
+            if found.st_dev != whole.st_dev:
                 return IMPOSSIBLE
             if self._dry_run:
                 return True
             if not self._is_content(folder, name, digest) or not self._is_good(digest, size):
                 return DIFFERENT
-            linked = worktree.replace_by_link(folder, name, blob, seen, drafts=self._store.drafts_path)
-            return True if linked else IMPOSSIBLE
+            if not worktree.replace_by_link(folder, name, blob, seen, drafts=self._store.drafts_path):
+                return IMPOSSIBLE
+            self.linked[file.path] = whole
+            return True
 
     @staticmethod
     def _is_content(folder: int, name: bytes, digest: str) -> bool:
@@ -173,13 +180,14 @@ class _Linking:
             return copy_hashed(source, None)[0] == digest
 
 
-def _record(repository: Repository, files: Sequence[PointerFile]) -> None:
-    """Tell Git about the files' new stat data: each new name changes those of all others of the same blob."""
-    written = {}
-    for file in files:
-        with worktree.folder_of(repository.root, file.path) as (folder, name):
-            written[file.path] = index.Written(file.oid, os.stat(name, dir_fd=folder, follow_symlinks=False))
-    index.record(repository, written)
+def _record(
+    repository: Repository, root: str, files: Sequence[PointerFile], linked: Mapping[bytes, os.stat_result]
+) -> None:
+    """Tell Git about the files' new stat data, where they are still as they were linked."""
+    stats = current(root, linked)
+    index.record(
+        repository, {file.path: index.Written(file.oid, stats[file.path]) for file in files if file.path in stats}
+    )
 
 
 def _unsupported(hard_links: bool) -> Unsupported:

@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import NamedTuple
 
 from gitkit.core.events import Advanced, Finished, Sink, Started, ignore
-from gitkit.errors import KitError, NotFound
+from gitkit.errors import Corrupt, KitError, NotFound
 from gitkit.git import index_swap
 from gitkit.git.run import Git
 from gitkit.store.ingest import Source, copy_hashed
@@ -15,12 +15,20 @@ from gitkit.sync.parallel import each
 from gitkit.sync.pointers import Need, TrackedContent, content_in_index, in_index, in_tree_alone, needs_of, unique
 
 
+class Unread(NamedTuple):
+    """A blob that may well be sound, and why it could not be read."""
+
+    digest: str
+    reason: str
+
+
 class Checked(NamedTuple):
     """``corrupt`` digests; tracked files that Git holds as content; needed content that the store does not hold."""
 
     blobs: int
     size: int
     corrupt: list[str]
+    unread: list[Unread]
     content: TrackedContent
     missing: list[Need]
     leftovers: int
@@ -30,10 +38,10 @@ def fsck(git: Git, store: ImageLayout, *, dry_run: bool = False, emit: Sink = ig
     """Check the store and the pointers of HEAD and index. Each blob is read once, on as many cores as there are.
 
     A corrupt blob is put aside, so that the next `git kit pull` or `git add` brings the right one; ``dry_run`` leaves
-    it where it is.
+    it where it is, and one that cannot be read stays there anyway.
     """
     blobs = sorted(store.blobs())
-    corrupt = _corrupt(store, blobs, emit)
+    corrupt, unread = _check(store, blobs, emit)
     if not dry_run:
         for digest in corrupt:
             store.quarantine(digest)
@@ -41,8 +49,9 @@ def fsck(git: Git, store: ImageLayout, *, dry_run: bool = False, emit: Sink = ig
     needs = unique([*needs_of(in_index(git)), *(needs_of(in_tree_alone(git, "HEAD")) if has_head(git) else [])])
     missing = [need for need in needs if need.digest in gone or not store.has(need.digest, need.size)]
     content = content_in_index(git)
-    leftovers = 0 if dry_run else _sweep(git, store, {digest for digest, _ in blobs} - gone)
-    return Checked(len(blobs), sum(size for _, size in blobs), corrupt, content, missing, leftovers)
+    good = {digest for digest, _ in blobs} - gone - {it.digest for it in unread}
+    leftovers = 0 if dry_run else _sweep(git, store, good)
+    return Checked(len(blobs), sum(size for _, size in blobs), corrupt, unread, content, missing, leftovers)
 
 
 def _sweep(git: Git, store: ImageLayout, good: set[str]) -> int:
@@ -58,25 +67,30 @@ def has_head(git: Git) -> bool:
     return git.ask("rev-parse", "-q", "--verify", "HEAD^{commit}") is not None
 
 
-def _corrupt(store: ImageLayout, blobs: Sequence[tuple[str, int]], emit: Sink) -> list[str]:
+def _check(store: ImageLayout, blobs: Sequence[tuple[str, int]], emit: Sink) -> tuple[list[str], list[Unread]]:
+    """Digests of damaged blobs, and the blobs that nothing can be said of."""
     if not blobs:
-        return []
+        return [], []
 
-    def check(blob: tuple[str, int]) -> bool:
+    def problem(blob: tuple[str, int]) -> str | Unread | None:
         digest, size = blob
         try:
             with closing(store.open_blob(digest, size)) as source:
                 found, _ = copy_hashed(_Counting(source, lambda count: emit(Advanced(count))), None)
         except NotFound:
-            return True  # pruned since it was listed
-        except (KitError, OSError):
-            return False
-        return found == digest
+            return None  # pruned since it was listed
+        except Corrupt:
+            return digest
+        except KitError as error:
+            return Unread(digest, error.message)
+        except OSError as error:
+            return Unread(digest, f"{error.strerror}")
+        return None if found == digest else digest
 
     emit(Started("checking", len(blobs), sum(size for _, size in blobs)))
-    verdicts = each(check, blobs, limit=os.cpu_count() or 1)
+    found = each(problem, blobs, limit=os.cpu_count() or 1)
     emit(Finished("checked", len(blobs), sum(size for _, size in blobs)))
-    return [digest for (digest, _), good in zip(blobs, verdicts, strict=True) if not good]
+    return [it for it in found if isinstance(it, str)], [it for it in found if isinstance(it, Unread)]
 
 
 class _Counting:

@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 
 from gitkit.core.digest import digest_of
+from gitkit.core.events import Advanced, Event
+from gitkit.git.repository import discover
+from gitkit.git.run import Git
 from gitkit.store.layout import ImageLayout
+from gitkit.sync import dedup as sync
 from tests.lib.repos import Repo, init, some_bytes
 
 ATTRIBUTES = "*.bin filter=kit diff=kit merge=kit -text\n"
@@ -163,6 +167,11 @@ def test_dedup_with_hard_links_of_equal_files_leaves_git_with_nothing_to_read(li
     assert started_filters(linking) == 0
 
 
+def test_dedup_in_a_copy_of_a_clone_looks_at_its_files(linking: Repo, tmp_path: Path) -> None:
+    subprocess.run(["cp", "-a", linking.path, tmp_path / "copy"], check=True)
+    assert dedup(Repo(tmp_path / "copy", linking.environ))["shared"] == ["large.bin", "models/small.bin"]
+
+
 def test_dedup_with_hard_links_leaves_executable_files(linking: Repo) -> None:
     (linking.path / "large.bin").chmod(0o755)
     linking.commit("executable")
@@ -202,6 +211,21 @@ def test_dedup_with_hard_links_to_a_store_on_another_file_system_is_refused(repo
     done = repo.kit("dedup", code=17)
     assert done.stderr.startswith("error: the store is on another file system")
     assert repo.read("small.bin") == SMALL
+
+
+def test_dedup_with_hard_links_of_files_that_change_meanwhile_leaves_git_to_see_it(linking: Repo) -> None:
+    def interfere(event: Event) -> None:
+        if event == Advanced(len(LARGE)):
+            edited.replace(linking.path / "large.bin")
+        if event == Advanced(len(SMALL)):
+            (linking.path / "models" / "small.bin").unlink()
+
+    edited = linking.write("edited", b"a person's")
+    repository = discover(Git(str(linking.path), linking.environ))
+    store = ImageLayout(str(linking.path / ".git" / "kit"))
+    result = sync.dedup(repository, store, hard_links=True, emit=interfere)
+    assert len(result.shared) == 2
+    assert linking.out("status", "--porcelain").split("\n") == [" M large.bin", " D models/small.bin"]
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")

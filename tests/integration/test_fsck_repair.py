@@ -9,6 +9,7 @@ import pytest
 
 from gitkit.core.digest import digest_of
 from gitkit.store.layout import ImageLayout
+from tests.lib.large_files import unprivileged
 from tests.lib.repos import Repo, some_bytes
 
 ATTRIBUTES = "*.bin filter=kit diff=kit merge=kit -text\n"
@@ -139,6 +140,20 @@ def test_repair_in_a_second_run_mends_what_the_first_put_aside(repo: Repo) -> No
     damage(repo, NEW)
     assert "hint: git kit fsck --repair" in repo.kit("fsck", code=11).stderr
     assert repair(repo)["repaired"][0]["digest"] == digest_of(NEW)
+
+
+def test_fsck_of_a_blob_that_cannot_be_read_leaves_it_and_says_why(repo: Repo) -> None:
+    blob(repo, OLD).chmod(0o000)
+    done = unprivileged(repo, "git", "kit", "fsck", "--repair", code=1)
+    assert done.stdout.splitlines()[0].endswith(": 0 damaged")
+    assert f"  could not be read: {digest_of(OLD)}: cannot read {blob(repo, OLD)}: Permission denied" in done.stdout
+    result = json.loads(unprivileged(repo, "git", "kit", "fsck", "--json", code=1).stdout)
+    assert (result["corrupt"], [it["digest"] for it in result["unread"]]) == ([], [digest_of(OLD)])
+    assert is_whole(repo, OLD)
+    damage(repo, NEW)
+    blob(repo, OLD).chmod(0o000)
+    unprivileged(repo, "git", "kit", "fsck", code=11)
+    assert is_whole(repo, OLD)
 
 
 def test_repair_with_dry_run_is_refused(repo: Repo) -> None:

@@ -766,6 +766,14 @@ def test_prune_expire_now_frees_the_space_at_once(repo: Repo) -> None:
     assert repo.read("model.bin") == OLD
 
 
+def test_prune_expire_now_leaves_a_blob_with_two_names_in_the_trash(repo: Repo, tmp_path: Path) -> None:
+    # A `git add` that found it while it went may not have named it yet; see ``Trash.delete``.
+    os.link(store(repo).blob_path(digest_of(OLD)), tmp_path / "another name")
+    result = prune(repo, expire_now=True)
+    assert (result["deleted"], result["in_trash"]) == ([], [{"digest": digest_of(OLD), "size": len(OLD)}])
+    assert len(prune(repo, expire_now=True)["deleted"]) == 1
+
+
 @pytest.mark.parametrize("setting", ["kit.trashDays", "kit.recentDays"])
 def test_prune_with_a_setting_that_is_no_number_is_refused(repo: Repo, setting: str) -> None:
     repo.git("config", setting, "soon")

@@ -103,7 +103,7 @@ class _Run:
         gone = {blob.digest for blob in moved} if self._rules.expire_now else set()
         doomed = [item for item in self._trash.blobs() if item in plan.delete or item.digest in gone]
         doomed = [item for item in doomed if item.digest not in needed or self._store.has(item.digest, item.size)]
-        deleted = [_blob(item) for item in doomed if self._trash.delete(item)]
+        deleted = [_blob(item) for item in doomed if self._trash.delete(item, unused_since=self._unused_since)]
         plan.kept[FRESH].extend(returned)
         return Pruned(moved, restored, deleted, plan.kept, [_blob(item) for item in self._trash.blobs()])
 

@@ -1,5 +1,6 @@
 """What a Parquet file says of itself: footers that are put together by hand, and what is not one."""
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -98,6 +99,18 @@ def test_map_and_set_are_passed_over() -> None:
 def test_table_without_columns_or_rows_is_one() -> None:
     table = _table(parquet_file(table_footer([], [])))
     assert (table.columns, table.rows, table.row_groups) == ((), 0, ())
+
+
+def test_paths_that_are_much_longer_than_the_footer_are_not_held() -> None:
+    nodes = [*(element("n" * 4000, children=1) for _ in range(49)), element("n" * 4000, children=400)]
+    file = parquet_file(table_footer([*nodes, *(element("leaf", 1) for _ in range(400))], []))
+    tracemalloc.start()
+    try:
+        with pytest.raises(Unsupported, match="the names of its columns are too long"):
+            _table(file)
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,16 @@ def test_lock_of_git_stays_when_a_killed_process_is_swept_away(index: Path) -> N
     assert lock.read_text() == "git's"
 
 
+def test_lock_of_a_killed_process_does_not_count(index: Path) -> None:
+    folder, lock = left_by_a_killed_process(index), index.with_name("index.lock")
+    os.link(folder / "index", lock)
+    with held(folder):
+        assert index_swap.is_locked(str(index))
+    assert not index_swap.is_locked(str(index))
+    lock.write_text("git's")
+    assert index_swap.is_locked(str(index))
+
+
 def test_link_in_the_place_of_a_workshop_is_not_followed(index: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
