@@ -69,7 +69,9 @@ class Files:
         found["status"] = self._contest(self._status, without="dvc")
         found["pull"] = self._contest(self._pull)
         shutil.rmtree(self._folder)
-        return [_row(f"{TITLES[name]}, {self._of.name}", found[name], self._of.budgets[name]) for name in TITLES]
+        rows = [_row(f"{TITLES[name]}, {self._of.name}", found[name], self._of.budgets[name]) for name in TITLES]
+        print(*rows, sep="\n", flush=True)
+        return rows
 
     def _has(self, tool: str) -> bool:
         return tool == "kit" or bool(shutil.which("git-lfs") if tool == "lfs" else self._dvc)

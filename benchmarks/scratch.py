@@ -24,7 +24,12 @@ class Bench:
             "GIT_COMMITTER_DATE": "2026-01-01T00:00:00Z",
         }
         os.makedirs(self.environ["HOME"])
-        for key, value in (("user.name", "Bench"), ("user.email", "bench@example.com"), ("init.defaultBranch", "main")):
+        for key, value in (
+            ("user.name", "Bench"),
+            ("user.email", "bench@example.com"),
+            ("init.defaultBranch", "main"),
+            ("gc.auto", "0"),
+        ):
             self.git(folder, "config", "--global", key, value)
         self.git(folder, "kit", "install")
         if shutil.which("git-lfs"):

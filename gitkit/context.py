@@ -306,11 +306,14 @@ class Context:
         if git_url is None and self.git_remote is not None:
             git_url = self.repository.git.ask("remote", "get-url", "--push", self.git_remote)
         path = _local_path(git_url, self.repository.root) if git_url else None
-        if path is not None:
+        if path is not None and os.path.isdir(path):
             common = self.git.elsewhere(path).ask("rev-parse", "--path-format=absolute", "--git-common-dir")
             if common is not None:
-                storage = self._elsewhere(path).ask("config", "kit.storage")
+                # A remote is to hold content by itself: the person's own shared store is not for it.
+                storage = self._elsewhere(path).ask("config", "--local", "kit.storage")
                 return self._store(common, storage or None, url=f"oci-layout:{os.path.join(common, 'kit')}")
+        if path is not None:
+            raise NotFound(f"the Git remote {path} is not there", hint="git remote --verbose")
         raise NotFound("no remote is configured for large files", hint="git kit remote oci://HOST/REPOSITORY")
 
     def _elsewhere(self, path: str) -> Git:
@@ -361,5 +364,6 @@ def _local_path(url: str, root: str) -> str | None:
     colon, slash = url.find(":"), url.find("/")
     if colon >= 0 and (slash < 0 or colon < slash):
         return None
-    path = os.path.join(root, os.path.expanduser(url))
-    return path if os.path.isdir(path) else None
+    if "://" in url:
+        return None
+    return os.path.join(root, os.path.expanduser(url))

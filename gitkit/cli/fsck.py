@@ -101,4 +101,4 @@ def _hint(result: Checked, repaired: Repaired, mend: bool) -> None:
     elif not mend and result.corrupt:
         say("\nhint: git kit fsck --repair")
     elif not mend and result.missing:
-        say("\nhint: git kit pull")
+        say("\nhint: git kit pull, or from all other places: git kit fsck --repair")

@@ -1,5 +1,6 @@
 """The command line: finds the command, runs it, and turns every way to end into a message and an exit code."""
 
+import errno
 import importlib
 import os
 import sys
@@ -90,8 +91,8 @@ def main(argv: list[str]) -> int:
         click.echo(error.format_message(), err=True)
         return 2
     except click.UsageError as error:
-        usage = error.ctx.command.name if error.ctx is not None and error.ctx.command is not program else None
-        hint = f"git kit {usage} -h" if usage else None
+        asked = error.ctx
+        hint = f"{asked.command_path} -h" if asked is not None and asked.command is not program else None
         return _say(error.format_message(), hint, 2)
     except click.ClickException as error:
         return _say(error.format_message(), None, 1)
@@ -103,6 +104,8 @@ def main(argv: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _say(f"cannot write: {error.strerror}", "free some space and run the command again", 1)
         return _bug(error)
 
 

@@ -38,5 +38,5 @@ class _Migrations(click.Group):
 def command() -> None:
     """Bring a repository to git kit, from Git LFS, DVC or plain Git, or back to plain Git.
 
-    `lfs` and `dvc` add one commit. `import` and `export` rewrite history: all commits get new names.
+    `lfs` and `dvc` stage what changes, for you to commit. `import` and `export` rewrite history: commits get new names.
     """

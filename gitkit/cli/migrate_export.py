@@ -3,7 +3,9 @@
 import click
 
 from gitkit.cli.migrate_shared import (
+    INCLUDE_HELP,
     as_document,
+    choose,
     dry_run_option,
     everything_option,
     exclude_option,
@@ -11,6 +13,7 @@ from gitkit.cli.migrate_shared import (
     map_path,
     place_of,
     report,
+    split_list,
 )
 from gitkit.cli.output import example, human_size, json_option, plural, print_json, say
 from gitkit.cli.progress import shown
@@ -22,7 +25,9 @@ from gitkit.migrate.patterns import Selection
 
 @click.command("export", epilog=example.format("git kit migrate export --include '*.json' --everything"))
 @click.argument("refs", nargs=-1, metavar="[REF]...")
-@click.option("-I", "--include", multiple=True, required=True, metavar="PATTERN", help="Only files that match.")
+@click.option(
+    "-I", "--include", multiple=True, required=True, callback=split_list, metavar="PATTERN", help=INCLUDE_HELP
+)
 @exclude_option
 @everything_option
 @map_option
@@ -48,7 +53,7 @@ def command(
     selection = Selection(include=include, exclude=exclude)
     git = context.repository.git
     scope.check_local(git, refs)
-    commits = scope.choose(git, refs, all_refs=everything)
+    commits = choose(git, refs, selection, everything=everything)
     with shown() as emit:
         done = export_history(
             place_of(context, emit),

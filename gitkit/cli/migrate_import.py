@@ -8,6 +8,7 @@ from gitkit.cli.install import report_filter, report_hooks
 from gitkit.cli.migrate_shared import (
     above_option,
     as_document,
+    choose,
     dry_run_option,
     everything_option,
     exclude_option,
@@ -62,8 +63,9 @@ def command(
     --everything   that of all local branches and tags
 
     Content goes to the store, and the lines for it to .gitattributes, in every commit: PATTERNs as they are, with
-    --above each path. Authors, dates, messages and file modes stay; signatures cannot. All local branches and tags
-    whose commit is rewritten move at once, in the end; the old ones are kept below refs/kit/migrate.
+    --above each path. With both, only files that are both become pointers. Authors, dates, messages and file modes
+    stay; signatures cannot. All local branches and tags whose commit is rewritten move at once, in the end; the old
+    ones are kept below refs/kit/migrate. Where no file is to become a pointer, nothing is rewritten.
 
     With --no-rewrite no commit changes: PATHs (files or folders) become pointers in a new one.
     """
@@ -77,7 +79,7 @@ def command(
     selection = Selection(include=include, exclude=exclude, above=above)
     git = context.repository.git
     scope.check_local(git, names)
-    commits = scope.choose(git, names, all_refs=everything)
+    commits = choose(git, names, selection, everything=everything)
     with shown() as emit:
         place = place_of(context, emit)
         done = import_history(place, commits, selection, dry_run=dry_run, map_path=map_path(context, object_map))

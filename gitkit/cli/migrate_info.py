@@ -1,10 +1,22 @@
 """`git kit migrate info`: which files of a history would be worth a pattern."""
 
+import shlex
+from collections.abc import Sequence
+
 import click
 
-from gitkit.cli.migrate_shared import above_option, everything_option, exclude_option, include_option
+from gitkit.cli.migrate_shared import (
+    above_option,
+    choose,
+    everything_option,
+    exclude_option,
+    include_option,
+    size_option,
+)
 from gitkit.cli.output import example, human_size, json_option, plural, print_json, print_table, say, show_path
 from gitkit.context import Context
+from gitkit.errors import NotFound
+from gitkit.git.run import Git
 from gitkit.migrate import scope
 from gitkit.migrate.info import Kind, Report, info
 from gitkit.migrate.patterns import Selection
@@ -43,12 +55,14 @@ def command(
     if top < 0:
         raise click.UsageError("--top must not be negative")
     git = context.repository.git
-    commits = scope.choose(git, refs, all_refs=everything)
-    report = info(git, commits, Selection(include=include, exclude=exclude, above=above))
+    selection = Selection(include=include, exclude=exclude, above=above)
+    report = info(git, choose(git, refs, selection, everything=everything), selection)
     if as_json:
         print_json(_as_document(report, top))
     else:
         _show(report, top)
+        if report.convertible:
+            say(f"\nNext: {_next(git, refs, selection, everything=everything)}")
 
 
 def _show(report: Report, top: int) -> None:
@@ -60,8 +74,24 @@ def _show(report: Report, top: int) -> None:
     print_table(["PATTERN", "FILES", "SIZE", "SHARE", "HELD"], rows, right=(1, 2, 3))
     if report.missing:
         say(f"{plural(report.missing, 'file')} left out: this clone does not have them")
-    if any(kind.held == "git" for kind in _first(report, top)):
-        say("\nNext: git kit migrate import --include PATTERN")
+
+
+def _next(git: Git, refs: Sequence[str], selection: Selection, *, everything: bool) -> str:
+    """The command that converts what was shown. It takes branches and tags only, so other revisions become REF."""
+    words = ["git kit migrate import"]
+    words += [f"--include {shlex.quote(pattern)}" for pattern in selection.include] or ["--include PATTERN"]
+    words += [f"--exclude {shlex.quote(pattern)}" for pattern in selection.exclude]
+    words += [f"--above {size_option(selection.above)}"] if selection.above is not None else []
+    words += ["--everything"] if everything else []
+    return " ".join([*words, *(_ref(git, name) for name in refs)])
+
+
+def _ref(git: Git, name: str) -> str:
+    try:
+        scope.check_local(git, [name])
+    except NotFound:
+        return "REF"
+    return shlex.quote(name)
 
 
 def _first(report: Report, top: int) -> list[Kind]:

@@ -22,12 +22,12 @@ _SHOWN = 5
 @json_option
 @click.pass_obj
 def command(context: Context, dry_run: bool, as_json: bool) -> None:
-    """Switch a repository from Git LFS to git kit: one commit, no history rewritten, nothing uploaded again.
+    """Switch a repository from Git LFS to git kit: no history rewritten, nothing uploaded again.
 
     Every .gitattributes line of Git LFS becomes one of git kit and is staged. This clone gets filter and hooks, and the
     content that Git LFS holds here is linked into the store. Files stay Git LFS pointers in Git until they change;
     their content is read from the Git LFS server as before. Git LFS itself stays as it is. Refuses a worktree with
-    changes. Doing it again changes nothing.
+    changes. Nothing is committed. Doing it again changes nothing.
     """
     from gitkit.migrate.lfs import migrate
 

@@ -27,6 +27,8 @@ def command(context: Context, as_json: bool) -> None:
 def _as_text(result: Status) -> list[str]:
     size = sum(file.pointer.size for file in result.files)
     lines = [f"On {result.branch}: {plural(len(result.files), 'large file')}, {human_size(size)}"]
+    conflicts = [show_path(path) for path in result.conflicts]
+    lines += _section("Conflicts (git checkout --ours -- FILE, or --theirs; then git add)", conflicts)
     lines += _section("Staged", [f"{letter}  {show_path(path)}" for letter, path in result.staged])
     lines += _section(
         "Changed, not staged (git add)", [f"{letter}  {show_path(path)}" for letter, path in result.changed]
@@ -35,6 +37,8 @@ def _as_text(result: Status) -> list[str]:
         "Without content (git kit pull)",
         [f"{show_path(file.path)}  {human_size(file.pointer.size)}" for file in result.missing],
     )
+    if result.unpushed is None and result.files:
+        lines += ["", "There is no Git remote to compare with: see git remote -v"]
     if result.unpushed:
         lines += _section(
             "Not pushed (git push)", [f"{show_path(need.path)}  {human_size(need.size)}" for need in result.unpushed]
@@ -52,6 +56,7 @@ def _as_json(result: Status) -> dict[str, Any]:
         "branch": result.branch,
         "files": len(result.files),
         "size": sum(file.pointer.size for file in result.files),
+        "conflicts": [os.fsdecode(path) for path in result.conflicts],
         "staged": [{"path": os.fsdecode(path), "change": letter} for letter, path in result.staged],
         "changed": [{"path": os.fsdecode(path), "change": letter} for letter, path in result.changed],
         "missing": [

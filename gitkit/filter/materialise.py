@@ -87,7 +87,7 @@ class Materialiser:
         items = sorted(self._later.values(), key=self._is_absent)  # what is here already needs no wait
         size = sum(item.file.pointer.size for item in items)
         try:
-            index_ns = index.doubt(self._around.repository, {item.file.path: item.file.oid for item in items})
+            index_ns = index.doubt(self._around.repository, self._later)
         except KitError as error:
             return {item.file.path: error for item in items}
         with self._around.progress(size >= _WORTH_SHOWING) as emit:

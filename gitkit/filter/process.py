@@ -15,7 +15,7 @@ from gitkit.core.digest import digest_of
 from gitkit.core.paths import show_path
 from gitkit.core.pktline import MAX_PAYLOAD
 from gitkit.core.pointer import Pointer
-from gitkit.errors import Conflict, KitError
+from gitkit.errors import Conflict, Corrupt, KitError, Locked
 from gitkit.filter.protocol import Answers, Content, ProtocolError, Requests
 
 if TYPE_CHECKING:
@@ -254,12 +254,17 @@ class Session:
     def finish(self) -> None:
         """Git has no more to ask: fill in what it left to us, and make sure that all is on disk."""
         with self._until_end:
-            if self._materialiser is not None and self._failed:
-                # Git gives up after an error. It waits for us with its index.lock in place and without a new index.
+            if self._materialiser is not None and self._has_git_given_up():
                 self._missing += [(path, None) for path in self._materialiser.pending]
             elif self._materialiser is not None:
                 self._missing += self._materialiser.finish()
         self._summarise()
+
+    def _has_git_given_up(self) -> bool:
+        """Whether Git is dying: then it waits for us with its index.lock in place, and there will be no new index."""
+        from gitkit.git import caller
+
+        return self._failed or caller.has_open(os.path.join(self._surroundings().repository.git_dir, "index.lock"))
 
     def _fail(self, text: str) -> None:
         """Answer that this file cannot be had, and tell the person why."""
@@ -299,7 +304,7 @@ class Session:
             _tell(f"git kit: {_count(self._missing)} still pointers, without content{because}:")
             ordered = sorted(self._missing, key=lambda item: item[0])  # delayed files come in any order
             _list([_reasoned(path, None if because else error) for path, error in ordered])
-            hints = {error.hint for _, error in self._missing if error is not None and error.hint}
+            hints = {error.hint for _, error in self._missing if isinstance(error, Corrupt | Locked) and error.hint}
             _tell(f"hint: {hints.pop() if len(hints) == 1 else 'git kit pull'}")
         if self._conflicts:
             from gitkit.filter.clean import CONFLICT_HINT

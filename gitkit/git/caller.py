@@ -36,12 +36,26 @@ class Caller(NamedTuple):
 
 def find() -> Caller | None:
     """The git that started this process; None where that cannot be told."""
+    pid = _git()
+    return Caller(_read(pid, "cmdline"), _read(pid, "environ")) if pid is not None else None
+
+
+def has_open(path: str) -> bool:
+    """Whether the git that started this process has the file ``path`` open."""
+    try:
+        with os.scandir(f"/proc/{_git()}/fd") as entries:
+            return os.path.realpath(path) in [os.readlink(entry.path) for entry in entries]
+    except OSError:
+        return False
+
+
+def _git() -> int | None:
     pid = os.getppid()
     for _ in range(_GENERATIONS):
         words = _read(pid, "cmdline")
         name = os.path.basename(words[0]) if words else b""
         if name == b"git":
-            return Caller(words, _read(pid, "environ"))
+            return pid
         if name not in _SHELLS:
             return None
         pid = _parent(pid)

@@ -9,7 +9,7 @@ files, then they are written, then ``record`` puts their stat data into the inde
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple, Protocol
 
@@ -52,8 +52,11 @@ class Nothing:
         return iter(())
 
 
-def doubt(repository: Repository, oids: Mapping[bytes, str]) -> int:
-    """Have Git look into the files ``oids`` (by path) where their entries have these oids. Idempotent.
+def doubt(repository: Repository, paths: Collection[bytes]) -> int:
+    """Have Git look into the files ``paths``, whatever their entries say. Idempotent.
+
+    Also where an entry is for other content than is going to be written (`git restore --source`): what we write has a
+    time that lies back, and might have that of the entry's file, which was written within the same second.
 
     Returns the time (nanoseconds) that files must be older than for Git to trust their stat data.
 
@@ -63,14 +66,14 @@ def doubt(repository: Repository, oids: Mapping[bytes, str]) -> int:
     """
 
     def edit(index: IndexFile, _: int) -> bool:
-        found = [entry for entry in index.entries if _is_for(entry, oids.get(entry.path))]
+        found = [entry for entry in index.entries if entry.stage == 0 and entry.path in paths]
         for entry in found:
             index.doubt(entry)
         return bool(found)
 
     done = _patch(repository, edit, keep_time=True)
     if done is None:
-        _forget_stat(repository, oids)
+        _forget_stat(repository, paths)
     elif not done:
         raise Locked("another git keeps the index locked", hint="when it has ended: git kit checkout")
     return _mtime_ns(_index_path(repository)[0])
@@ -82,6 +85,7 @@ def record(repository: Repository, written: Mapping[bytes, Written], *, settle: 
     Where that cannot be done Git is asked to look at the files itself, or does so at its next `status`.
     """
     sure = settle if settle is not None else Nothing()
+    known = frozenset(sure)
     counts_4gib = any(not file.stat.st_size % (1 << 32) for file in written.values()) and _knows_4gib(repository)
     newest_s = max((file.stat.st_mtime_ns // 10**9 for file in written.values()), default=0)
 
@@ -93,7 +97,7 @@ def record(repository: Repository, written: Mapping[bytes, Written], *, settle: 
             if new is not None and _is_for(entry, new.oid):
                 index.set_stat(entry, new.stat, counts_4gib=counts_4gib)
                 changed = True
-            elif entry.mtime_s >= index_s and entry.stage == 0:
+            elif entry.stage == 0 and (entry.mtime_s >= index_s or (entry.path in known and index.is_doubted(entry))):
                 racy.append(entry)
         for entry in racy:
             stat = sure(entry.path, entry.oid.hex())
@@ -249,13 +253,13 @@ def _oids(repository: Repository, paths: Sequence[bytes]) -> dict[bytes, str]:
     return found
 
 
-def _forget_stat(repository: Repository, oids: Mapping[bytes, str]) -> None:
+def _forget_stat(repository: Repository, paths: Collection[bytes]) -> None:
     """``doubt`` for an index that cannot be patched: Git itself makes the entries anew, without stat data."""
     lines = []
     for record in repository.git.run("ls-files", "-s", "-z", "--full-name").split(b"\0")[:-1]:
         head, _, path = record.partition(b"\t")
         mode, oid, stage = head.decode().split(" ")
-        if stage == "0" and oids.get(path) == oid:
+        if stage == "0" and path in paths:
             lines.append(f"{mode} {oid} 0\t".encode() + path + b"\0")
     if lines and repository.git.ask("update-index", "-z", "--index-info", stdin=b"".join(lines)) is None:
         raise Locked("another git keeps the index locked", hint="when it has ended: git kit checkout")

@@ -64,6 +64,10 @@ class IndexFile:
         """Have Git look at the file's content: size 0, as in its own ce_smudge_racily_clean_entry()."""
         self.data[entry.offset + _SIZE.start : entry.offset + _SIZE.stop] = bytes(4)
 
+    def is_doubted(self, entry: Entry) -> bool:
+        """Whether Git looks at the file's content; so it does for an empty file."""
+        return not any(self.data[entry.offset + _SIZE.start : entry.offset + _SIZE.stop])
+
     def finish(self) -> bytearray:
         """The whole file, with its checksum."""
         width = self._width

@@ -69,6 +69,11 @@ def survey(place: Place, scope: Scope, make_plan: MakePlan[P]) -> tuple[Rewritte
     return _result(scope, walked, moves, holding(git, walked.first, but=names), None), plan
 
 
+def unchanged(scope: Scope) -> Rewritten:
+    """The result of a rewriting that had nothing to do."""
+    return _result(scope, Walked(), Moves([], []), [], None)
+
+
 def prepare(place: Place) -> inplace.Snapshot:
     """The worktree before the work, of which is known that it holds nothing that would be lost.
 

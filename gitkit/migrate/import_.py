@@ -37,7 +37,7 @@ class Committed:
 def import_history(
     place: Place, scope: Scope, selection: Selection, *, dry_run: bool, map_path: str | None = None
 ) -> Imported:
-    """Rewrite the commits of ``scope``. Rewriting the result again changes nothing.
+    """Rewrite the commits of ``scope``, where a file of them is to become a pointer; else nothing changes.
 
     Raises:
         UsageError: a pattern takes in what has to stay readable.
@@ -50,7 +50,10 @@ def import_history(
         place, scope, lambda reader, pack: ToPointers(reader, selection, to_pointers.named_only(pack))
     )
     files, size = len(plan.sizes), sum(plan.sizes.values())
-    if dry_run or not surveyed.renamed:
+    if not files:
+        # Lines of .gitattributes alone are not worth new names for all commits.
+        return Imported(rewritten=history.unchanged(scope), files=0, size=0)
+    if dry_run:
         return Imported(rewritten=surveyed, files=files, size=size)
     place.emit(Started("converting", files, size))
     done = history.rewrite(

@@ -30,13 +30,17 @@ class Kind(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """``kinds``, the largest first. ``files`` and ``size`` are those of all files that were looked at."""
+    """``kinds``, the largest first. ``files`` and ``size`` are those of all files that were looked at.
+
+    ``convertible`` counts those of ``kinds`` that are in Git itself and larger than a pointer.
+    """
 
     scope: Scope
     kinds: list[Kind]
     files: int
     size: int
     missing: int
+    convertible: int
 
 
 class _Content(NamedTuple):
@@ -53,13 +57,15 @@ def info(git: Git, scope: Scope, selection: Selection) -> Report:
     listed, missing = _listed(git, scope)
     contents = [content for content in _contents(git, listed) if selection.takes(content.path)]
     kinds: dict[tuple[str, str], list[int]] = {}
+    convertible = 0
     for content in contents:
         if content.size > (selection.above or 0):
             kinds.setdefault((pattern_of(content.path), content.held), []).append(content.size)
+            convertible += content.held == "git" and content.size > MAX_SIZE
     rows = [Kind(pattern, held, len(sizes), sum(sizes)) for (pattern, held), sizes in kinds.items()]
     rows.sort(key=lambda kind: (-kind.size, kind.pattern, kind.held))
     total = sum(content.size for content in contents)
-    return Report(scope=scope, kinds=rows, files=len(contents), size=total, missing=missing)
+    return Report(scope=scope, kinds=rows, files=len(contents), size=total, missing=missing, convertible=convertible)
 
 
 def pattern_of(path: bytes) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from gitkit.core.events import Advanced, Finished, Sink, Started, ignore
 from gitkit.core.pointer import MAX_SIZE, parse
-from gitkit.errors import Corrupt, Unsupported
+from gitkit.errors import Corrupt, NotFound, Unsupported
 from gitkit.git import attributes, lfs, objects
 from gitkit.git.repository import Repository
 from gitkit.migrate import lfs_attributes
@@ -65,6 +65,7 @@ def migrate(
     """Switch this clone and its attribute files over, and stage the latter. Idempotent.
 
     Raises:
+        NotFound: Git LFS is not used here.
         Conflict: the worktree has changes that are in no commit.
         Unsupported: there is no worktree, or a link is in the way.
         KitError: as ``gitkit.setup.install.ensure``, or a file cannot be written.
@@ -76,6 +77,8 @@ def migrate(
         lfs_attributes.refuse_changes(repository)
     pointers = _pointers(repository)
     own = LfsObjects(lfs.objects_folders(repository)[0])
+    if not (files or pointers or _under_lfs(repository) or any(True for _ in own.objects())):
+        raise NotFound("Git LFS is not used here: no line of .gitattributes has filter=lfs")
     # The filter first: without it Git would store large files as they are.
     installed = None if dry_run else ensure(repository)
     taken = _look(store, own) if dry_run else _take(store, own, transfers, emit)

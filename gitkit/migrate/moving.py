@@ -128,6 +128,12 @@ def last_kept(git: Git) -> int:
     return max((int(number) for number in numbers if number.isdecimal()), default=0)
 
 
+def kept_commits(git: Git, ref: str) -> set[str]:
+    """The commits of ``ref`` before each of its moves."""
+    shown = "--format=%(objectname) %(*objectname)"
+    return set(git.text("for-each-ref", shown, f"{KEPT}/*/{ref.removeprefix('refs/')}").split())
+
+
 def kept_head(git: Git) -> str | None:
     """The commit of the current branch before the last move; None where that did not move it."""
     head = git.ask("symbolic-ref", "-q", HEAD) or HEAD

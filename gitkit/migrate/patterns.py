@@ -13,6 +13,7 @@ from functools import cached_property
 
 from gitkit.core.wildmatch import translate
 from gitkit.errors import UsageError
+from gitkit.git.run import Git
 from gitkit.setup.track import NEVER
 
 _NOTHING = re.compile(rb"(?!)")
@@ -94,6 +95,25 @@ def refuse_readable(patterns: Sequence[str]) -> None:
         if taken:
             raise UsageError(
                 f'"{pattern}" takes in {taken[0]}, which must stay as it is', hint="name a suffix: '*.bin'"
+            )
+
+
+def refuse_folders(git: Git, commit: str, patterns: Sequence[str]) -> None:
+    """Refuse patterns that are the name of a folder of ``commit``: they would take nothing that is in it.
+
+    Raises:
+        UsageError
+    """
+    names = [pattern for pattern in patterns if not any(char in pattern for char in "\\*?[")]
+    if not names:
+        return
+    folders = git.run("ls-tree", "-d", "-r", "-t", "-z", "--full-tree", "--name-only", commit).split(b"\0")[:-1]
+    for name in names:
+        matches = compile_pattern(os.fsencode(name))
+        found = next((folder for folder in folders if matches.fullmatch(folder)), None)
+        if found is not None:
+            raise UsageError(
+                f'"{name}" is a folder, and a pattern takes files', hint=f"for all in it: '{os.fsdecode(found)}/**'"
             )
 
 

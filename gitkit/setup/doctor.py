@@ -131,6 +131,9 @@ def _remote(place: Place) -> list[Finding]:
 
 def _store(place: Place) -> list[Finding]:
     store, repository = place.store, place.repository
+    if store.pool != store.path and not os.path.isdir(store.pool):
+        text = f"kit.storage names {store.pool}, which is not there"
+        return [Finding("store", False, text, shlex.join(["mkdir", "-p", store.pool]))]
     present = store.path if os.path.isdir(store.path) else repository.common_dir
     if not os.access(present, os.W_OK | os.X_OK):
         return [Finding("store", False, f"{present} cannot be written", f"chmod -R u+rwX {shlex.quote(present)}")]

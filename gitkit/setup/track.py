@@ -145,8 +145,9 @@ def _checked(pattern: str, folder: str, *, literal: bool) -> str:
     if not literal and pattern.startswith("!"):
         raise UsageError(f'"{pattern}": .gitattributes has no exceptions by "!"', hint="git kit untrack PATTERN")
     if pattern.endswith("/") or os.path.isdir(os.path.join(folder, pattern)):
-        inside = pattern.rstrip("/")
-        raise UsageError(f'"{pattern}" is a folder, and a pattern takes files', hint=f"git kit track '{inside}/**'")
+        inside = os.path.normpath(pattern)
+        hint = f"git kit track '{inside}/**'" if inside != "." else "name a suffix: '*.bin'"
+        raise UsageError(f'"{pattern}" is a folder, and a pattern takes files', hint=hint)
     for name in NEVER:
         if _takes(pattern, name, literal=literal):
             raise UsageError(f'"{pattern}" takes in {name}, which must stay as it is', hint="name a suffix: '*.bin'")

@@ -72,7 +72,7 @@ def checkout(
         for file in ready:
             if file.pointer.lfs:
                 cache.keep_pointer(file.path, file.pointer.digest, file.raw)
-    index.doubt(repository, {file.path: file.oid for file in ready})
+    index.doubt(repository, {file.path for file in ready})
     emit(Started("checking out", len(ready), sum(file.pointer.size for file in ready)))
     results = each(
         lambda file: materialise(root, store, file, hard_links=hard_links, emit=emit), ready, limit=transfers

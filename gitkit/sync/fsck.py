@@ -40,13 +40,13 @@ def fsck(git: Git, store: ImageLayout, *, dry_run: bool = False, emit: Sink = ig
     A corrupt blob is put aside, so that the next `git kit pull` or `git add` brings the right one; ``dry_run`` leaves
     it where it is, and one that cannot be read stays there anyway.
     """
+    needs = unique([*needs_of(in_index(git)), *(needs_of(in_tree_alone(git, "HEAD")) if has_head(git) else [])])
     blobs = sorted(store.blobs())
     corrupt, unread = _check(store, blobs, emit)
     if not dry_run:
         for digest in corrupt:
             store.quarantine(digest)
     gone = set(corrupt)
-    needs = unique([*needs_of(in_index(git)), *(needs_of(in_tree_alone(git, "HEAD")) if has_head(git) else [])])
     missing = [need for need in needs if need.digest in gone or not store.has(need.digest, need.size)]
     content = content_in_index(git)
     good = {digest for digest, _ in blobs} - gone - {it.digest for it in unread}

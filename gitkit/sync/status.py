@@ -10,11 +10,16 @@ from gitkit.sync.fsck import has_head
 from gitkit.sync.pointers import Need, PointerFile
 
 
+_CONFLICTS = frozenset({"DD", "AU", "UD", "UA", "DU", "AA", "UU"})
+"""What `git status --porcelain` says of unmerged paths (git-status(1))."""
+
+
 class Status(NamedTuple):
     """``staged`` and ``changed`` hold Git's letter and the path; ``unpushed`` is None without a Git remote."""
 
     branch: str
     files: list[PointerFile]
+    conflicts: list[bytes]
     staged: list[tuple[str, bytes]]
     changed: list[tuple[str, bytes]]
     missing: list[PointerFile]
@@ -28,11 +33,11 @@ def status(repository: Repository, store: ImageLayout, *, remote: str | None) ->
     known = {file.path for file in files}
     if has_head(git):
         known.update(file.path for file in pointers.in_tree_alone(git, "HEAD"))
-    staged, changed = _changes(repository, known)
+    conflicts, staged, changed = _changes(repository, known)
     pending = still_pointers(repository, files)
     missing = [file for file in pending if not store.holds(file.pointer.digest, file.pointer.size)]
     branch = git.ask("symbolic-ref", "-q", "--short", "HEAD") or "(no branch)"
-    return Status(branch, files, staged, changed, missing, unpushed(repository, remote))
+    return Status(branch, files, conflicts, staged, changed, missing, unpushed(repository, remote))
 
 
 def unpushed(repository: Repository, remote: str | None) -> list[Need] | None:
@@ -45,14 +50,19 @@ def unpushed(repository: Repository, remote: str | None) -> list[Need] | None:
     return pointers.in_range(repository.git, [head], [], remote=remote)
 
 
-def _changes(repository: Repository, known: set[bytes]) -> tuple[list[tuple[str, bytes]], list[tuple[str, bytes]]]:
+def _changes(
+    repository: Repository, known: set[bytes]
+) -> tuple[list[bytes], list[tuple[str, bytes]], list[tuple[str, bytes]]]:
+    """Paths in conflict, then those that differ between HEAD and index, and between index and worktree."""
     out = repository.git.run("status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames")
-    staged, changed = [], []
+    conflicts, staged, changed = [], [], []
     for record in out.split(b"\0")[:-1]:
         letters, path = record[:2].decode(), record[3:]
-        if path in known:
+        if path in known and letters in _CONFLICTS:
+            conflicts.append(path)
+        elif path in known:
             if letters[0] not in " ?!":
                 staged.append((letters[0], path))
             if letters[1] not in " ?!":
                 changed.append((letters[1], path))
-    return staged, changed
+    return conflicts, staged, changed

@@ -314,7 +314,7 @@ def test_smudge_without_content_and_remote_answers_the_pointer_and_says_how_to_g
     assert ended.said == (
         "git kit: 7 files are still pointers, without content (no remote is configured for large files):\n"
         "  0.bin\n  1.bin\n  2.bin\n  3.bin\n  4.bin\n  and 2 more\n"
-        "hint: git kit remote oci://HOST/REPOSITORY\n"
+        "hint: git kit pull\n"
     )
 
 

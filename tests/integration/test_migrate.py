@@ -69,6 +69,17 @@ def renamed(path: Path) -> dict[str, str]:
         return dict(csv.reader(file))  # type: ignore[arg-type]
 
 
+def refs_at(repo: Repo, *names: str) -> dict[str, str]:
+    """What branches and tags name."""
+    return {name: repo.out("rev-parse", name) for name in names}
+
+
+def pushed(repo: Repo, bare: Repo) -> dict[str, str]:
+    """The branches and tags of ``bare``."""
+    lines = [line.split("\t") for line in repo.out("ls-remote", "--refs", str(bare.path)).splitlines()]
+    return {ref.split("/", 2)[2]: oid for oid, ref in lines}
+
+
 def age(repo: Repo) -> None:
     """Make the worktree's files older than the index, as they are when somebody has not written them just now."""
     for path in repo.out("ls-files", "-z").split("\0")[:-1]:
@@ -315,6 +326,7 @@ def test_import_never_takes_what_must_stay_readable(repo: Repo) -> None:
         (("--include", "*"), '"*" takes in .gitattributes'),
         (("--include", "!a"), "what is not meant is named by --exclude"),
         (("--include", "models/"), "is a folder"),
+        (("--include", ""), "an empty pattern"),
         (("--above", "many"), '"many" is not a size'),
         (("--include", "*.bin", "--everything", "main"), "names all branches and tags already"),
         (("--include", "*.bin", "-m", "text"), "keeps its message"),
@@ -325,6 +337,52 @@ def test_import_with_a_command_line_that_makes_no_sense_is_usage(
     history: Repo, args: tuple[str, ...], said: str
 ) -> None:
     assert said in history.kit("migrate", "import", *args, code=2).stderr
+
+
+def test_import_takes_lists_of_patterns(repo: Repo) -> None:
+    repo.commit("one", {"a.bin": LARGE, "b.dat": OTHER, "c,d.x": LARGE, "e.txt": LARGE})
+    repo.kit("migrate", "import", "--include", "*.bin, *.dat,c\\,d.x", "--exclude", "e.txt,f.txt")
+    held = {name: repo.blob(f"main:{name}") == pointer_to(repo.read(name)) for name in ("a.bin", "b.dat", "c,d.x")}
+    assert held == {"a.bin": True, "b.dat": True, "c,d.x": True}
+    assert repo.blob("main:e.txt") == LARGE
+    names = [line.split(" ")[0] for line in repo.blob("main:.gitattributes").decode().splitlines()]
+    assert names == ["*.bin", "*.dat", "c,d.x", "e.txt", "f.txt"]
+    assert clean(repo)
+
+
+@pytest.mark.parametrize("command", ["import", "export", "info"])
+def test_name_of_a_folder_is_refused_with_a_pattern_that_works(repo: Repo, command: str) -> None:
+    repo.commit("one", {"a/w/x.bin": LARGE, "b.bin": OTHER})
+    done = repo.kit("migrate", command, "--include", "b.bin,w", code=2)
+    assert '"w" is a folder' in done.stderr
+    assert "'a/w/**'" in done.stderr
+    repo.kit("migrate", command, "--include", "a/w/**")
+
+
+def test_import_after_git_lfs_has_nothing_to_do_and_moves_nothing(repo: Repo) -> None:
+    lfs = "*.bin filter=lfs diff=lfs merge=lfs -text\n"
+    repo.commit("one", {".gitattributes": lfs, "a.bin": lfs_pointer_to(LARGE)})
+    repo.commit("two", {".gitattributes": ATTRIBUTES})
+    before = repo.out("for-each-ref")
+    for args in ((), ("--dry-run",), ("--json",)):
+        done = repo.kit("migrate", "import", *BIN, "--everything", *args)
+        assert "rewrote" not in done.stderr
+        if args == ("--json",):
+            assert (json.loads(done.stdout)["rewritten"], json.loads(done.stdout)["files"]) == (0, 0)
+        else:
+            assert "nothing to do in 2 commits" in done.stderr
+    assert repo.out("for-each-ref") == before
+
+
+def test_object_map_in_a_folder_that_is_not_there_is_not_found(history: Repo, tmp_path: Path) -> None:
+    before = history.out("for-each-ref")
+    for command in ("import", "export"):
+        path = tmp_path / "nosuch" / "map.csv"
+        done = history.kit("migrate", command, *BIN, "--object-map", str(path), code=10)
+        assert "there is no folder" in done.stderr and "hint: make it first" in done.stderr
+        history.kit("migrate", command, *BIN, "--object-map", str(tmp_path), code=2)
+    assert not (tmp_path / "nosuch").exists()
+    assert history.out("for-each-ref") == before
 
 
 # -- import: which commits -----------------------------------------------------------------------------------------
@@ -357,10 +415,31 @@ def test_import_of_named_refs_takes_all_of_their_history(history: Repo, bare: Re
     assert history.out("rev-parse", "other") == history.out("rev-parse", "v1")
     assert history.out("rev-parse", "fork") == fork
     assert "warning: fork still holds old commits" in done.stderr
-    assert "git push --force-with-lease origin main other" in done.stderr
-    assert "git push --force origin refs/tags/v1 refs/tags/v2" in done.stderr
+    told = "git push --force-with-lease --atomic origin main other +refs/tags/v1 +refs/tags/v2"
+    assert f"Next: {told}\n" in done.stderr
     assert "has to be cloned again" in done.stderr
-    history.git("push", "--quiet", "--force-with-lease", "origin", "main")
+    history.git(*told.split()[1:])
+    assert pushed(history, bare) == refs_at(history, "main", "other", "v1", "v2")
+
+
+def test_import_twice_before_a_push_tells_a_push_that_is_accepted(history: Repo, bare: Repo) -> None:
+    history.git("remote", "add", "origin", str(bare.path))
+    history.git("push", "--quiet", "origin", "main", "v1", "v2")
+    history.kit("migrate", "import", *BIN, "--everything")
+    done = history.kit("migrate", "import", "--include", "b.txt", "--everything")
+    told = "git push --force-with-lease --atomic origin main +refs/tags/v2"
+    assert f"Next: {told}\n" in done.stderr
+    history.git(*told.split()[1:])
+    assert pushed(history, bare)["main"] == history.out("rev-parse", "main")
+
+
+def test_second_import_of_a_pushed_tag_alone_tells_a_push_that_is_accepted(history: Repo, bare: Repo) -> None:
+    history.git("remote", "add", "origin", str(bare.path))
+    history.git("push", "--quiet", "origin", "v2^{commit}:refs/heads/old", "v2")
+    history.kit("migrate", "import", *BIN, "--everything")
+    done = history.kit("migrate", "import", "--include", "b.txt", "--everything")
+    assert "Next: git push --force-with-lease --atomic origin main +refs/tags/v2\n" in done.stderr
+    history.git("push", "--quiet", "--force-with-lease", "--atomic", "origin", "main", "+refs/tags/v2")
 
 
 def test_import_of_what_is_no_local_ref_is_not_found(history: Repo) -> None:
@@ -783,6 +862,25 @@ def test_info_shows_what_was_asked_for(history: Repo) -> None:
     assert patterns("--include", "x/**", "--include", "a.txt") == {"*.dat": 1, "*.txt": 1}
     assert patterns("--exclude", "*.dat", "--exclude", "*.bin") == {"*.txt": 2}
     assert patterns("--above", "1g") == {}
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        ((), "--include PATTERN"),
+        (("--everything", "--above", "10k"), "--include PATTERN --above 10k --everything"),
+        (("main", "v2", "--above", "1001"), "--include PATTERN --above 1001 main v2"),
+        (("HEAD~1",), "--include PATTERN REF"),
+        (("--include", "*.txt", "--exclude", "a.txt"), "--include '*.txt' --exclude a.txt"),
+    ],
+)
+def test_info_names_the_import_of_what_was_asked_for(history: Repo, args: tuple[str, ...], told: str) -> None:
+    assert history.kit("migrate", "info", *args).stderr.endswith(f"Next: git kit migrate import {told}\n")
+
+
+def test_info_with_nothing_left_to_convert_names_no_import(history: Repo) -> None:
+    history.kit("migrate", "import", "--include", "*.bin,b.txt", "--everything")
+    assert "Next" not in history.kit("migrate", "info", "--everything").stderr
 
 
 def test_info_looks_at_the_commits_that_are_named(history: Repo, bare: Repo) -> None:

@@ -162,11 +162,12 @@ def test_attributes_of_the_person_are_told_of(lfs_repo: Repo, tmp_path: Path) ->
     assert mine.read_text() == f"notes.txt {LFS}\n"
 
 
-def test_repository_without_git_lfs_has_nothing_to_do(repo: Repo) -> None:
+@pytest.mark.parametrize("args", [(), ("--dry-run",)])
+def test_repository_without_git_lfs_is_refused_and_left_alone(repo: Repo, args: tuple[str, ...]) -> None:
     repo.commit("start", {"notes.txt": "x\n", ".gitattributes": "*.txt text\n"})
-    done = repo.kit("migrate", "lfs")
-    assert "nothing to do" in done.stderr
-    assert repo.out("status", "--porcelain") == ""
+    before = state(repo)
+    assert "Git LFS is not used here" in repo.kit("migrate", "lfs", *args, code=10).stderr
+    assert state(repo) == before
 
 
 def test_bare_repository_is_refused(bare: Repo) -> None:

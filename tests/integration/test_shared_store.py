@@ -235,12 +235,23 @@ def test_prune_in_a_clone_whose_store_others_were_told_to_use_counts_them(
 def test_prune_with_a_git_remote_that_uses_the_same_store_moves_nothing_that_it_has(
     sharing: dict[str, str], pool: Path, tmp_path: Path
 ) -> None:
-    # The remote is the folder in a bare repository, and that one's blobs are in ``pool``, too.
+    # The remote is the folder in a bare repository, and that one itself says that its blobs are in ``pool``, too.
     repo = project(tmp_path, "a", sharing)
+    repo.git("-C", repo.out("remote", "get-url", "origin"), "config", "kit.storage", str(pool))
     repo.git("config", "--unset", "kit.url")
     repo.kit("push", "--all")
     assert prune(repo, "--unreachable") == "0 blobs, 0 B moved to the trash"
     assert has(pool, OLD)
+
+
+def test_push_to_a_git_remote_of_a_person_with_a_shared_store_leaves_the_content_in_the_remote(
+    sharing: dict[str, str], tmp_path: Path
+) -> None:
+    repo = project(tmp_path, "a", sharing)
+    repo.git("config", "--unset", "kit.url")
+    repo.kit("push", "--all")
+    remote = Path(repo.out("remote", "get-url", "origin"))
+    assert (remote / "kit/blobs/sha256" / digest_of(NEW)[7:]).exists()
 
 
 def test_clone_of_a_repository_whose_content_is_in_a_shared_store_gets_it(

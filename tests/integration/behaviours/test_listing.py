@@ -41,7 +41,10 @@ def test_status_before_the_first_commit_tells_what_is_staged(repo: Repo) -> None
     repo.write("a.bin", A)
     repo.git("add", "--all")
     assert status(repo)["staged"] == [{"path": "a.bin", "change": "A"}]
-    assert repo.kit("status").stdout == "On main: 1 large file, 97.7 KiB\n\nStaged:\n  A  a.bin\n"
+    assert repo.kit("status").stdout == (
+        "On main: 1 large file, 97.7 KiB\n\nStaged:\n  A  a.bin\n\n"
+        "There is no Git remote to compare with: see git remote -v\n"
+    )
 
 
 def test_status_in_a_folder_tells_of_the_whole_repository(author: Repo) -> None:
@@ -89,7 +92,7 @@ def test_status_in_a_conflict_at_no_branch_and_without_a_git_remote(conflicted: 
     conflicted.git("remote", "remove", "origin")
     found = status(conflicted)
     assert (found["branch"], found["files"], found["unpushed"]) == ("(no branch)", 3, None)
-    assert found["changed"] == [{"path": "top.bin", "change": "U"}]
+    assert (found["conflicts"], found["staged"], found["changed"]) == (["top.bin"], [], [])
 
 
 def test_status_of_files_that_an_ignored_or_untracked_file_resembles_says_nothing(author: Repo) -> None:

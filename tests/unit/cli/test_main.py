@@ -47,6 +47,14 @@ def test_unknown_option_is_a_usage_error_with_the_commands_help(tmp_path: Path, 
     assert "git kit status -h" in done.stderr
 
 
+@pytest.mark.parametrize("name", ["migrate import", "env show"])
+def test_unknown_option_of_a_command_of_a_group_names_that_command(
+    tmp_path: Path, environ: dict[str, str], name: str
+) -> None:
+    done = run([KIT, *name.split(), "--nope"], cwd=tmp_path, environ=environ, code=2)
+    assert done.stderr.endswith(f"hint: git kit {name} -h\n")
+
+
 def test_closed_output_pipe_ends_with_141_and_silence(kit_repo: Repo) -> None:
     reader, writer = os.pipe()
     os.close(reader)

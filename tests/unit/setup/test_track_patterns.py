@@ -148,3 +148,13 @@ def test_untrack_of_one_pattern_keeps_the_others(repo: Repo) -> None:
     assert (changed.done, changed.kept) == (["*.bin"], ["*.none"])
     assert filtered(repo, "a.bin", "a.pt") == ["a.pt"]
     assert repo.read(".gitattributes").startswith(b"*.txt text\n")
+
+
+@pytest.mark.parametrize("name", [".", "sub", "sub/", "sub/."])
+def test_folder_is_refused_with_a_pattern_that_works(repo: Repo, name: str) -> None:
+    (repo.path / "sub").mkdir()
+    with pytest.raises(UsageError, match="is a folder") as refused:
+        track(repo, name)
+    assert refused.value.hint is not None
+    track(repo, refused.value.hint.split("'")[1])
+    assert filtered(repo, "sub/a.bin") == ["sub/a.bin"]
