@@ -9,7 +9,6 @@ from gitkit.sync.checkout import still_pointers
 from gitkit.sync.fsck import has_head
 from gitkit.sync.pointers import Need, PointerFile
 
-
 _CONFLICTS = frozenset({"DD", "AU", "UD", "UA", "DU", "AA", "UU"})
 """What `git status --porcelain` says of unmerged paths (git-status(1))."""
 
