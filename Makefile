@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo test check bench soak docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/quickstart/run.py
@@ -15,6 +15,10 @@ check: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+soak: $(VENV)/.ready
+	GITKIT_ALL_STEPS=1 $(BIN)/python -m pytest --timeout 3600 tests/integration/faults/test_every_step.py
+	$(BIN)/python -m tests.soak
 
 bench: $(VENV)/.ready
 	$(BIN)/python benchmarks/run.py

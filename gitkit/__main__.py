@@ -12,13 +12,20 @@ if TYPE_CHECKING:  # typing itself costs start-up time
 
 def main() -> None:
     """Run the command in ``sys.argv`` and exit with its code."""
-    if sys.argv[1:] == ["filter-process"]:
+    try:
+        sys.exit(_run(sys.argv[1:]))
+    except KeyboardInterrupt:  # while modules are imported; later each command says more
+        sys.exit(130)
+
+
+def _run(argv: list[str]) -> int:
+    if argv == ["filter-process"]:
         from gitkit.filter.serve import serve
 
-        sys.exit(serve(0, 1, _surroundings))
+        return serve(0, 1, _surroundings)
     from gitkit.cli.main import main as cli_main
 
-    sys.exit(cli_main(sys.argv[1:]))
+    return cli_main(argv)
 
 
 def _surroundings() -> "Surroundings":

@@ -110,19 +110,26 @@ def assert_nothing_lost(repo: Repo, remotes: Iterable[Path] = ()) -> None:
     """The content of every pointer in the history, in the stash and in the index is in the store, in the trash, in the
     worktree or in one of ``remotes``.
     """
-    kit = common_dir(repo) / "kit"
-    folders = [kit / "blobs" / "sha256", *_paths(kit / "trash"), *(it / "blobs" / "sha256" for it in remotes)]
-    here = {f"sha256:{path.name}" for folder in folders for path in _paths(folder) if _is_whole(path)}
+    here = set().union(*(held_by(folder) for folder in (*stores(repo), *remotes)))
     here |= {digest_of(data) for data, _ in contents(repo).values()}
     lost = {digest: path for digest, path in named(repo).items() if digest not in here}
     assert not lost, f"lost: {lost}"
 
 
+def stores(repo: Repo) -> list[Path]:
+    """The clone's own store, and the shared one that it uses."""
+    shared = repo.git("config", "kit.storage", code=None).stdout.strip()
+    return [common_dir(repo) / "kit", *([Path(shared)] if shared else [])]
+
+
+def held_by(store: Path) -> set[str]:
+    """Digests of whole blobs in a layout folder and in its trash."""
+    return {f"sha256:{path.name}" for path in _blobs(store) if _is_whole(path)}
+
+
 def damaged(repo: Repo) -> set[str]:
     """Blobs of the store and of the trash that are not what they are called."""
-    kit = common_dir(repo) / "kit"
-    folders = [kit / "blobs" / "sha256", *_paths(kit / "trash")]
-    return {path.name for folder in folders for path in _paths(folder) if not _is_whole(path)}
+    return {path.name for store in stores(repo) for path in _blobs(store) if not _is_whole(path)}
 
 
 def named(repo: Repo) -> dict[str, str]:
@@ -139,6 +146,10 @@ def named(repo: Repo) -> dict[str, str]:
             found[pointer.digest] = path
         at += len(head) + 1 + size + 1
     return found
+
+
+def _blobs(store: Path) -> list[Path]:
+    return [path for folder in (store / "blobs" / "sha256", *_paths(store / "trash")) for path in _paths(folder)]
 
 
 def _is_whole(path: Path) -> bool:
