@@ -15,7 +15,7 @@ from gitkit.core.digest import digest_of
 from gitkit.core.paths import show_path
 from gitkit.core.pktline import MAX_PAYLOAD
 from gitkit.core.pointer import Pointer
-from gitkit.errors import Conflict, Corrupt, KitError, Locked
+from gitkit.errors import Conflict, Denied, KitError, NetworkError, NotFound
 from gitkit.filter.protocol import Answers, Content, ProtocolError, Requests
 
 if TYPE_CHECKING:
@@ -304,7 +304,9 @@ class Session:
             _tell(f"git kit: {_count(self._missing)} still pointers, without content{because}:")
             ordered = sorted(self._missing, key=lambda item: item[0])  # delayed files come in any order
             _list([_reasoned(path, None if because else error) for path, error in ordered])
-            hints = {error.hint for _, error in self._missing if isinstance(error, Corrupt | Locked) and error.hint}
+            elsewhere = (NotFound, NetworkError, Denied)  # for these, pulling is the next thing to do
+            errors = [error for _, error in self._missing if error is not None and not isinstance(error, elsewhere)]
+            hints = {error.hint for error in errors if error.hint}
             _tell(f"hint: {hints.pop() if len(hints) == 1 else 'git kit pull'}")
         if self._conflicts:
             from gitkit.filter.clean import CONFLICT_HINT
