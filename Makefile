@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# How long `make soak` goes on with random commands.
+MINUTES ?= 5
 
 .PHONY: demo test check bench soak docs clean
 
@@ -18,7 +20,7 @@ check: $(VENV)/.ready
 
 soak: $(VENV)/.ready
 	GITKIT_ALL_STEPS=1 $(BIN)/python -m pytest --timeout 3600 tests/integration/faults/test_every_step.py
-	$(BIN)/python -m tests.soak
+	$(BIN)/python -m tests.soak --minutes $(MINUTES)
 
 bench: $(VENV)/.ready
 	$(BIN)/python benchmarks/run.py

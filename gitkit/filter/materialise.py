@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gitkit.core.digest import digest_of
 from gitkit.core.events import Finished, Sink, Started
 from gitkit.core.pointer import Pointer
-from gitkit.errors import KitError
+from gitkit.errors import KitError, Locked
 from gitkit.git import index
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ class Materialiser:
             from gitkit.sync.checkout import current
 
             written = current(self._around.repository.worktree, written)
-        if written or self._inlined:
+        is_locked = any(isinstance(result, Locked) for result in results.values())
+        if written or (self._inlined and not is_locked):
             from gitkit.sync.checkout import Settler
 
             files = {path: index.Written(self._later[path].file.oid, stat) for path, stat in written.items()}

@@ -1,12 +1,17 @@
 """The stat patcher: after git kit wrote files, Git must know them without reading them, in every kind of index."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from gitkit.context import Context
+from gitkit.core.digest import digest_of
 from gitkit.git import index
+from gitkit.git.repository import discover
+from gitkit.git.run import Git
+from gitkit.sync.checkout import Settler
 from tests.lib.repos import Repo, init, some_bytes
 
 
@@ -86,3 +91,19 @@ def test_record_locked_index_gives_up_and_leaves_the_lock(kit_repo: Repo) -> Non
     assert (kit_repo.path / ".git/index").read_bytes() == before
     assert lock.read_text() == "somebody's"
     assert [name for name in os.listdir(kit_repo.path / ".git") if "git-kit" in name] == []
+
+
+def test_doubt_about_a_file_that_stays_a_pointer_is_taken_back(kit_repo: Repo) -> None:
+    kit_repo.write(".gitattributes", "*.bin filter=kit -text\n")
+    kit_repo.commit("one", {"a.bin": some_bytes(1_200_000, 1)})
+    (kit_repo.path / "a.bin").unlink()
+    kit_repo.git("checkout", "--", "a.bin", extra={"GIT_KIT_SKIP_SMUDGE": "1"})
+    repository, raw = discover(Git(str(kit_repo.path), kit_repo.environ)), kit_repo.blob(":a.bin")
+    status = ("--no-optional-locks", "status", "--porcelain")
+    index.doubt(repository, {b"a.bin"})
+    tomorrow = time.time() + 86_400  # the entry is not "racily clean": Git would look at it because of the doubt alone
+    os.utime(kit_repo.path / ".git/index", (tomorrow, tomorrow))
+    assert kit_repo.git(*status, extra={"GIT_TRACE": "1"}).stderr.count("filter-process") == 1
+    index.record(repository, {}, settle=Settler(str(kit_repo.path), {b"a.bin": (raw, digest_of(raw))}))
+    assert kit_repo.git(*status, extra={"GIT_TRACE": "1"}).stderr.count("filter-process") == 0
+    assert kit_repo.out(*status) == ""

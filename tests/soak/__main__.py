@@ -105,21 +105,16 @@ class Run:
 
     def _hurt(self, process: "subprocess.Popen[bytes]") -> None:
         """Kill a command, or the git kit in it alone."""
-        time.sleep(self._rng.uniform(0, 0.5))
+        time.sleep(self._rng.uniform(0, 0.25))
         number = self._rng.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT))
-        victims = [pid for pid in session_of(process) if self._rng.random() < 0.5 or is_git_kit(pid)]
         only_kit = self._rng.random() < 0.6
-        victims = [pid for pid in victims if is_git_kit(pid)] if only_kit else [*victims, process.pid]
+        victims = [pid for pid in session_of(process) if is_git_kit(pid) or not only_kit]
         for pid in victims:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
+            send(pid, number, session=process.pid)
         if victims:
             self._told.append(f"  {'git kit' if only_kit else 'all'} got {number.name}")
             self._counts["commands killed"] += 1
         if not only_kit:
-            for pid in session_of(process):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, number)
             wait_for_session(process)
             self.world.learn()
 
@@ -169,6 +164,17 @@ def session_of(process: "subprocess.Popen[bytes]") -> list[int]:
             if os.getsid(pid) == process.pid and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2][1] != "Z":
                 found.append(pid)
     return found
+
+
+def send(pid: int, number: signal.Signals, *, session: int) -> None:
+    """Send a signal to a process, if it is (still) one of the session."""
+    with contextlib.suppress(ProcessLookupError):
+        fd = os.pidfd_open(pid)
+        try:
+            if os.getsid(pid) == session:
+                signal.pidfd_send_signal(fd, number)
+        finally:
+            os.close(fd)
 
 
 def wait_for_session(process: "subprocess.Popen[bytes]") -> None:

@@ -52,16 +52,24 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     repo.write(".gitattributes", ATTRIBUTES)
     repo.commit("common", COMMON)
     for number in range(PROCESSES):
-        repo.git("branch", f"side-{number}", "main")
-        repo.git("symbolic-ref", "HEAD", f"refs/heads/side-{number}")
-        repo.git("read-tree", "main")
         for path, data in own(number).items():
-            repo.write(path, data)
-        repo.kit("add", ".")
-        repo.git("commit", "--quiet", "--no-verify", "--message", "own")
-    repo.git("checkout", "--quiet", "--force", "main", extra=SKIP)
+            repo.write(f"{number}/{path}", data)
+    repo.kit("add", ".")
+    for number in range(PROCESSES):
+        repo.git("branch", f"side-{number}", commit_alone(repo, str(number)))
+    repo.git("reset", "--quiet", "--hard", "main")
     repo.git("push", "--quiet", "--all", "origin")
     return folder
+
+
+def commit_alone(repo: Repo, folder: str) -> str:
+    """A commit on top of ``main`` that adds what the index has in ``folder``, out of the folder."""
+    index = {"GIT_INDEX_FILE": f"../index-{folder}"}
+    entries = repo.out("ls-files", "--stage", folder).replace(f"\t{folder}/", "\t")
+    repo.git("read-tree", "main", extra=index)
+    repo.git("update-index", "--index-info", stdin=entries.encode(), extra=index)
+    tree = repo.git("write-tree", extra=index).stdout.strip()
+    return repo.out("commit-tree", "-p", "main", "-m", "own", tree)
 
 
 @pytest.fixture

