@@ -85,12 +85,13 @@ def _of_commit(context: Context, name: str, commit: str) -> "Side":
 
 
 def _lower_is_better(context: Context) -> set[str]:
-    """Metrics that a gate bounds from above only."""
+    """Metrics that are better when they are lower: a gate says so, or bounds them from above only."""
     return {
         name
         for gate in context.config.gates.values()
+        if gate.kind == "eval"
         for name, limits in gate.rules.items()
-        if limits.max is not None and limits.min is None
+        if limits.lower_is_better
     }
 
 

@@ -79,14 +79,17 @@ def show(ctx: click.Context, environment: str, as_json: bool) -> None:
 
 def lifecycle_place(context: Context) -> Place:
     """What the lifecycle operations work on."""
+    from gitkit.cli.kit_shared import content_of
+
+    content = content_of(context)
 
     def build_released(commit: str, version: str) -> "Kit":
-        from gitkit.cli.kit_shared import content_of, options_of
+        from gitkit.cli.kit_shared import options_of
         from gitkit.modelkit.build import build
 
         settings = (context.config_of(commit) or context.lifecycle_config).kit
         options = options_of(settings, settings.formats[0], None, None)
-        return build(context.repository.git, commit, version=version, options=options, content=content_of(context))
+        return build(context.repository.git, commit, version=version, options=options, content=content)
 
     return Place(
         repository=context.repository,
@@ -94,6 +97,8 @@ def lifecycle_place(context: Context) -> Place:
         config=context.lifecycle_config,
         config_of=context.config_of,
         build=build_released,
+        content=content,
+        allow_commands=context.settings.allow_commands,
     )
 
 

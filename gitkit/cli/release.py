@@ -51,6 +51,11 @@ def command(
     with shown() as emit:
         kits = build_kits(context, tag, None, options, content=content, emit=emit)
         results = release(content, context.remote(write=True), kits, transfers=context.settings.transfers, emit=emit)
+        if context.lifecycle_config.environments:
+            from gitkit.cli.env import lifecycle_place
+            from gitkit.lifecycle.releases import record_release
+
+            record_release(lifecycle_place(context), results[0].kit, results[0].url, emit=emit)
     _github_output(context, results[0])
     if as_json:
         print_json({**_as_json(results[0]), "formats": [_as_json(result) for result in results]})

@@ -6,12 +6,13 @@ where the file is needed.
 
 import fnmatch
 import tomllib
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator  # noqa: TID253
+from pydantic import Field, StringConstraints, ValidationError, field_validator  # noqa: TID253
 
+from gitkit.core.policy import WITHOUT_TABLE, Environment, Gate, Journal, Table, digest_of_policy
 from gitkit.core.problems import Problem, from_validation, nearest, raise_for
-from gitkit.core.reference import RemoteUrl, is_branch, parse_remote
+from gitkit.core.reference import RemoteUrl, parse_remote
 from gitkit.errors import InvalidFile, KitError
 
 FILE = ".gitkit.toml"
@@ -22,11 +23,7 @@ Compression = Literal["none", "gzip", "zstd"]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class RemoteTable(_Table):
+class RemoteTable(Table):
     """``[remote]``: where blobs and kits go."""
 
     url: str | None = None
@@ -42,7 +39,7 @@ class RemoteTable(_Table):
         return value
 
 
-class KitTable(_Table):
+class KitTable(Table):
     """``[kit]``: how a commit becomes a kit. A release makes all ``formats``; the first has the version as its tag.
 
     ``layer_format`` is that of the format modelkit, ``compression`` that of all tar layers.
@@ -65,48 +62,22 @@ class KitTable(_Table):
         return value
 
 
-class Environment(_Table):
-    """``[environments.NAME]``. Without ``from`` the environment follows the tip of its branch."""
-
-    branch: str
-    sources: list[str] = Field(default=[], alias="from")
-    soak: str | None = None
-    approvals: int = Field(default=0, ge=0)
-    gates: list[str] = []
-
-    @field_validator("branch")
-    @classmethod
-    def _is_branch(cls, value: str) -> str:
-        if not is_branch(value):
-            raise ValueError(f'"{value}" is not the name of a branch')
-        return value
-
-
-class Limits(_Table):
-    """What one metric must meet."""
-
-    model_config = ConfigDict(allow_inf_nan=False)  # no value breaks a limit of nan: all would pass
-
-    min: float | None = None
-    max: float | None = None
-    min_delta: float | None = None
-    max_drop: float | None = None
-
-
-class Gate(_Table):
-    """``[gates.NAME]``."""
-
-    metrics: str | None = None
-    rules: dict[str, Limits] = {}
-
-
-class Config(_Table):
-    """The whole file. Defaults are those of a repository without one."""
+class Config(Table):
+    """The whole file. Defaults are those of a repository without one. ``groups`` are lists of addresses."""
 
     remote: RemoteTable = RemoteTable()
     kit: KitTable = KitTable()
-    environments: dict[Name, Environment] = {}
-    gates: dict[str, Gate] = {}
+    environments: dict[Name, Environment] = Field(default={})
+    groups: dict[Name, list[str]] = Field(default={})
+    gates: dict[Name, Gate] = Field(default={})
+    journal: Journal = Journal()
+
+    @field_validator("gates", mode="before")
+    @classmethod
+    def _kind_is_name(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {name: {"kind": name, **table} if isinstance(table, dict) else table for name, table in value.items()}
 
     @property
     def remote_url(self) -> RemoteUrl | None:
@@ -125,6 +96,22 @@ class Config(_Table):
         guess = nearest(name, list(self.environments))
         hint = f'did you mean "{guess}"?' if guess else f"add [environments.{name}] to {FILE}; there are: {known}"
         raise InvalidFile(f'no environment is called "{name}"', hint=hint)
+
+    def gate(self, name: str) -> Gate:
+        """The settings of a gate; those that need none may have no table."""
+        return self.gates[name] if name in self.gates else WITHOUT_TABLE[name]
+
+    def policy_of(self, name: str) -> str:
+        """The digest of all that decides about the environment ``name``: approvals hold for one policy only."""
+        environment = self.environment(name)
+        groups = {*(environment.approvals.sources if environment.approvals else ()), *environment.override}
+        parts = {
+            "environment": _written(environment),
+            "gates": {gate: _written(self.gate(gate)) for gate in environment.gates},
+            "groups": {group: self.groups[group] for group in groups if group in self.groups},
+            "journal": _written(self.journal),
+        }
+        return digest_of_policy(parts)
 
 
 def parse_config(text: bytes, *, file: str = FILE) -> Config:
@@ -146,6 +133,10 @@ def parse_config(text: bytes, *, file: str = FILE) -> Config:
     return config
 
 
+def _written(table: Table) -> dict[str, Any]:
+    return table.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+
 def _references(config: Config) -> list[Problem]:
     """Names that one part of the file uses and another should define."""
     problems = []
@@ -159,6 +150,18 @@ def _references(config: Config) -> list[Problem]:
                 problems.append(Problem(("environments", name, "from", number), f'there is no environment "{source}"'))
             elif source == name:
                 problems.append(Problem(("environments", name, "from", number), "an environment cannot follow itself"))
+        problems += [
+            Problem(("environments", name, "gates", number), f'"{gate}" needs a table [gates.{gate}]')
+            for number, gate in enumerate(environment.gates)
+            if gate not in config.gates and gate not in WITHOUT_TABLE
+        ]
+        for key, members in (
+            ("approvals", environment.approvals and environment.approvals.sources),
+            ("override", environment.override),
+        ):
+            for member in members or ():
+                if member not in config.groups and "@" not in member:
+                    problems.append(Problem(("environments", name, key), f'there is no group "{member}"'))
         other = branches.setdefault(environment.branch, name)
         if other != name:
             problems.append(

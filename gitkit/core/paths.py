@@ -20,3 +20,9 @@ def _quoted(char: str) -> str:
     if char.isprintable():
         return char
     return "".join(f"\\{byte:03o}" for byte in os.fsencode(char))
+
+
+def is_inside(path: str) -> bool:
+    """Whether a relative path with ``/`` names something inside of the folder that it is relative to."""
+    parts = path.split("/")
+    return bool(path) and not path.startswith("/") and "\0" not in path and not {"", ".", ".."} & set(parts)

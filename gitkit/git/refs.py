@@ -1,6 +1,6 @@
 """Branches here and on the Git remote: reading, fetching, and moving them so that a race is noticed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gitkit.errors import Conflict, Denied, NetworkError
 from gitkit.git.run import Git, GitError
@@ -47,22 +47,37 @@ def fetch_branches(
     return found, there.get(f"refs/tags/{tag}")
 
 
-def push_branch(git: Git, remote: str, oid: str | None, branch: str, *, tag: str | None = None) -> None:
-    """Move a branch of the Git remote forward to ``oid``, or create it, and bring ``tag`` along: both, or none.
-
-    Without ``oid`` the branch stays.
+def push(git: Git, remote: str, branches: Mapping[str, str], *, tag: str | None = None) -> None:
+    """Move ``branches`` of the Git remote forward to these commits, or create them, and bring ``tag`` along: all or
+    nothing.
 
     Raises:
-        Conflict: the branch is not where ``oid`` continues it: somebody was faster.
+        Conflict: a branch is not where its commit continues it: somebody was faster.
         Denied: the remote refuses (a hook, a protected branch, missing rights).
         NetworkError
     """
     try:
-        specs = [f"{oid}:refs/heads/{branch}"] if oid else []
+        specs = [f"{oid}:refs/heads/{branch}" for branch, oid in branches.items()]
         specs += [f"refs/tags/{tag}:refs/tags/{tag}"] if tag else []
         git.act("push", "--atomic", "--no-follow-tags", remote, *specs)
     except GitError as error:
-        raise _translated(error, remote, branch) from error
+        raise _translated(error, remote, ", ".join(branches)) from error
+
+
+def move_all(git: Git, moves: Mapping[str, tuple[str, str | None]]) -> None:
+    """Move local branches, each from its old commit (None: it does not exist) to the new one: all or nothing.
+
+    ``moves`` gives ``(new, old)`` by branch.
+
+    Raises:
+        Conflict: one is elsewhere by now.
+    """
+    lines = [f"update refs/heads/{branch} {new} {old or '0' * len(new)}\n" for branch, (new, old) in moves.items()]
+    try:
+        git.run("update-ref", "-m", "git kit", "--stdin", stdin="".join(lines).encode())
+    except GitError as error:
+        names = ", ".join(moves)
+        raise Conflict(f"{names} was moved by somebody else", hint="run the command again") from error
 
 
 def move_local(git: Git, branch: str, new: str, old: str | None) -> None:

@@ -67,6 +67,13 @@ class Git:
         """git for the same repository with another index file; ``path`` is absolute."""
         return Git(self.directory, {**self._environ, "GIT_INDEX_FILE": path})
 
+    def acting(self, name: str, email: str, seconds: int) -> "Git":
+        """git that commits as this person at this time (seconds since 1970, UTC)."""
+        environ = dict(self._environ)
+        for role in ("AUTHOR", "COMMITTER"):
+            environ |= {f"GIT_{role}_NAME": name, f"GIT_{role}_EMAIL": email, f"GIT_{role}_DATE": f"@{seconds} +0000"}
+        return Git(self.directory, environ)
+
     def inside(self, git_dir: str, worktree: str | None = None) -> "Git":
         """git for the repository, or a linked worktree's part of it, at ``git_dir``, whatever the environment says."""
         environ = {key: value for key, value in self._environ.items() if key not in _REPOSITORY}
@@ -115,6 +122,10 @@ class Git:
         done = self._call(args, None, self._for_hooks())
         if done.returncode != 0:
             raise _failure(args, done.returncode, done.stderr)
+
+    def environ_for(self, extra: Mapping[str, str]) -> dict[str, str]:
+        """The environment of the person's own programs, which are no hooks of Git, with ``extra``."""
+        return {**self._for_hooks(), **extra}
 
     def _for_hooks(self) -> dict[str, str]:
         return {key: value for key, value in self._environ.items() if key not in _OURS}

@@ -4,7 +4,7 @@ An environment with ``from`` has a branch that only git kit writes; each of its 
 version. An environment without follows the tip of its branch: it runs the newest release that the tip contains.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,10 +15,13 @@ from gitkit.git.repository import Repository
 from gitkit.git.tags import release_tags
 
 if TYPE_CHECKING:
-    from gitkit.core.config import Config, Environment
+    from gitkit.core.config import Config
+    from gitkit.core.policy import Environment
     from gitkit.modelkit.build import Kit
+    from gitkit.modelkit.content import Content
 
 ENV, VERSION, DIGEST, EVENT, REASON = "Kit-Env", "Kit-Version", "Kit-Digest", "Kit-Event", "Kit-Reason"
+JOURNAL = "Kit-Journal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +29,8 @@ class Place:
     """Where environments are looked up. ``git_remote`` is None in a repository without one: then local branches count.
 
     ``config`` is the worktree's; ``config_of`` gives a commit's, or None where it has none. ``build`` gives the kit of
-    a commit and version, in the format that has the version's tag.
+    a commit and version, in the format that has the version's tag. ``content`` reads the files of kits.
+    ``allow_commands`` is what this clone says about commands that a repository brings.
     """
 
     repository: Repository
@@ -34,10 +38,15 @@ class Place:
     config: "Config"
     config_of: "Callable[[str], Config | None]"
     build: "Callable[[str, str], Kit]"
+    content: "Content"
+    allow_commands: bool = False
 
 
 class Run(NamedTuple):
-    """One version that an environment ran. ``commit`` is the version's, ``at`` the environment's commit."""
+    """One version that an environment ran. ``commit`` is the version's, ``at`` the environment's commit.
+
+    ``entry`` is the commit of the journal's event, None where the move is older than the journal.
+    """
 
     version: str
     commit: str
@@ -47,6 +56,7 @@ class Run(NamedTuple):
     time: int
     by: str
     reason: str | None
+    entry: str | None = None
 
 
 class State(NamedTuple):
@@ -79,28 +89,31 @@ class State(NamedTuple):
         known = ", ".join(dict.fromkeys(run.version for run in self.runs)) or "none"
         raise NotFound(f"{version} never ran in {self.name}", hint=f"versions that did: {known}")
 
-    def before_current(self) -> Run:
-        """What ran before the current version was promoted: where a rollback goes, also after a rollback.
+    def earlier(self, steps: int = 1, without: Collection[str] = ()) -> Run:
+        """Where a rollback goes: what ran ``steps`` versions before the current one was promoted.
+        Runs of the digests in ``without`` do not count.
 
         Raises:
             NotFound: nothing did.
         """
         current = self.current
-        if current is not None:
-            promoted = [
-                number
-                for number, run in enumerate(self.runs)
-                if run.version == current.version and run.event != "rollback"
-            ]
-            older = self.runs[promoted[0] + 1 :] if promoted else self.runs[1:]
-            for run in older:
-                if run.version != current.version:
-                    return run
+        if current is None:
+            raise NotFound(f"nothing runs in {self.name} yet", hint=f"git kit promote VERSION {self.name}")
+        promoted = [
+            number for number, run in enumerate(self.runs) if run.version == current.version and run.event != "rollback"
+        ]
+        older = self.runs[promoted[0] + 1 :] if promoted else self.runs[1:]
+        newest: dict[str, Run] = {}
+        for run in older:
+            if run.version != current.version and run.digest not in without:
+                newest.setdefault(run.version, run)
+        if len(newest) < steps:
+            count = "nothing" if steps == 1 else f"fewer than {steps} versions"
             raise NotFound(
-                f"nothing ran in {self.name} before {current.version} was promoted",
-                hint=f"what ran there: git kit env show {self.name}",
+                f"{count} ran in {self.name} before {current.version} was promoted",
+                hint=f"what ran there: git kit env history {self.name}",
             )
-        raise NotFound(f"nothing runs in {self.name} yet", hint=f"git kit promote VERSION {self.name}")
+        return list(newest.values())[steps - 1]
 
 
 def read(place: Place, name: str, environment: "Environment", tip: str | None) -> State:
@@ -175,6 +188,15 @@ def _recorded(commit: Commit, name: str) -> Run | None:
         time=commit.time,
         by=commit.author,
         reason=found.get(REASON),
+        entry=found.get(JOURNAL),
+    )
+
+
+def is_genuine(place: Place, run: Run) -> bool:
+    """Whether the commit that records ``run`` has the version's files, as git kit writes it."""
+    git = place.repository.git
+    return run.event == "commit" or git.ask("rev-parse", f"{run.at}^{{tree}}") == git.ask(
+        "rev-parse", f"{run.commit}^{{tree}}"
     )
 
 

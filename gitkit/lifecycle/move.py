@@ -1,7 +1,7 @@
-"""Moving an environment: one commit, one atomic push, then the registry's tag, then the local branch.
+"""What every move of an environment needs: a version that is whole on the remote, and the registry's tag behind it.
 
-Git is the truth and moves first. Killed after that, the registry's tag is behind; promoting the same version again, or
-any later move, repairs it.
+Git is the truth and moves first. Killed after that, the registry's tag is behind; promoting the same version again,
+`git kit env sync`, or any later move repairs it.
 """
 
 from collections.abc import Sequence
@@ -9,91 +9,50 @@ from typing import NamedTuple
 
 from gitkit.core.digest import short
 from gitkit.core.events import Sink, Warned
+from gitkit.core.journal import Point
 from gitkit.core.remote import Remote
 from gitkit.errors import Conflict, KitError, NotFound, PartlyDone
 from gitkit.git import objects, refs
-from gitkit.git.run import GitError
 from gitkit.lifecycle import environments
-from gitkit.lifecycle.environments import DIGEST, ENV, EVENT, REASON, VERSION, Place, State
+from gitkit.lifecycle.environments import Place, Run, State
+from gitkit.lifecycle.gates.subject import Verdict
+from gitkit.lifecycle.ledger import Entry
+from gitkit.lifecycle.record import fast_forward
 from gitkit.modelkit.build import Kit
 from gitkit.sync.parallel import each
 
 
 class Moved(NamedTuple):
-    """``commit`` is the new commit of the branch, None where it did not move; ``tag_moved`` is about the registry."""
+    """``commit`` is the new commit of the branch, None where it did not move; ``tag_moved`` is about the registry.
+
+    ``entry`` is the event, where there is one.
+    """
 
     environment: str
     kit: Kit
     before: str | None
     commit: str | None
     tag_moved: bool
+    entry: Entry | None = None
+    verdicts: Sequence[Verdict] = ()
 
 
-def write_commit(place: Place, state: State, kit: Kit, *, event: str, reason: str | None) -> str:
-    """The environment's next commit: the version's tree, after the previous commit and the version's own."""
-    git = place.repository.git
-    trailers = {ENV: state.name, VERSION: kit.version, DIGEST: kit.digest, EVENT: event, REASON: reason}
-    lines = [f"{key}: {' '.join(value.split())}" for key, value in trailers.items() if value]
-    subject = f"{state.name}: {event} {kit.version}"
-    parents = [state.tip, kit.commit] if state.tip is not None else [kit.commit]
-    return objects.write_commit(
-        git,
-        tree=git.text("rev-parse", f"{kit.commit}^{{tree}}"),
-        parents=list(dict.fromkeys(parents)),
-        message=f"{subject}\n\n" + "\n".join(lines) + "\n",
-    )
+def point_of(place: Place, kit: Kit) -> Point:
+    """A kit as the journal names it."""
+    return Point(kit.version, kit.digest, kit.commit, tag_oid(place, kit.version))
 
 
-def publish(place: Place, state: State, commit: str | None, *, tag: str | None = None) -> None:
-    """Move the environment's branch to ``commit``, which continues it; ``tag`` goes to the Git remote along with it.
-
-    Without ``commit`` only the tag goes.
-
-    Raises:
-        Conflict: somebody else moved it first; the message names who, and to what. Without a Git remote also: the
-            branch is checked out with changes that would be lost.
-    """
-    git = place.repository.git
-    if place.git_remote is None:
-        if commit is not None:
-            _publish_here(place, state, commit)
-        return
-    try:
-        refs.push_branch(git, place.git_remote, commit, state.branch, tag=tag)
-    except Conflict as error:
-        raise _lost_race(place, state) from error
+def point_of_run(place: Place, run: Run | None) -> Point | None:
+    """What ran, as the journal names it."""
+    if run is None:
+        return None
+    digest = run.digest or place.build(run.commit, run.version).digest
+    return Point(run.version, digest, run.commit)
 
 
-def _publish_here(place: Place, state: State, commit: str) -> None:
-    """Without a Git remote the local branch is the truth: it moves together with its worktree, or not at all."""
-    git = place.repository.git
-    folder = refs.checked_out(git).get(state.branch)
-    if folder is None:
-        refs.move_local(git, state.branch, commit, state.tip)
-    elif (reason := _fast_forward(place, folder, commit)) is not None:
-        raise Conflict(
-            f"{state.branch} is checked out in {folder}, which cannot follow: {reason}",
-            hint="commit or stash the changes there, then run the command again",
-        )
-
-
-def _fast_forward(place: Place, folder: str, commit: str) -> str | None:
-    """Bring a worktree and its branch to ``commit``; why that is not possible, or None when it is done."""
-    try:
-        place.repository.git.elsewhere(folder).act("merge", "--ff-only", "-q", commit)
-    except GitError as error:
-        return error.stderr.splitlines()[0] if error.stderr else "git merge refused"
-    return None
-
-
-def _lost_race(place: Place, state: State) -> Conflict:
-    tips = environments.ask(place, [state.branch]).tips
-    environment = place.config.environment(state.name)
-    now = environments.read(place, state.name, environment, tips.get(state.branch))
-    hint = "look at it, then run the command again"
-    if now.current is None or not now.current.by:
-        return Conflict(f"somebody else moved {state.name} first", hint=hint)
-    return Conflict(f"{now.current.by} moved {state.name} to {now.current.version} first", hint=hint)
+def tag_oid(place: Place, version: str) -> str | None:
+    """What the version's Git tag is here: the tag object where it has one."""
+    return place.repository.git.ask("rev-parse", "-q", "--verify", f"refs/tags/{version}")
 
 
 def retag(place: Place, remote: Remote, state: State, kit: Kit, commit: str | None) -> bool:
@@ -113,7 +72,7 @@ def retag(place: Place, remote: Remote, state: State, kit: Kit, commit: str | No
     except KitError as error:
         raise PartlyDone(
             f"{state.name} is on {kit.version} in Git, but the tag on {remote.url} could not be moved: {error.message}",
-            hint=f"when that is mended: git kit promote {kit.version} {state.name}",
+            hint=f"when that is mended: git kit env sync {state.name}",
         ) from error
     return moved
 
@@ -134,10 +93,27 @@ def follow(place: Place, branch: str, commit: str, emit: Sink) -> None:
     folder = refs.checked_out(git).get(branch)
     if folder is None:
         if local is not None and local != commit and refs.is_ancestor(git, local, commit):
-            refs.move_local(git, branch, commit, local)
+            refs.move_all(git, {branch: (commit, local)})
         return
-    if (reason := _fast_forward(place, folder, commit)) is not None:
+    if (reason := fast_forward(place, folder, commit)) is not None:
         emit(Warned(f"the worktree {folder} stays as it is: {reason}"))
+
+
+def refuse_foreign_commits(place: Place, state: State) -> None:
+    """Only git kit writes the branch of an environment with ``from``.
+
+    Raises:
+        Conflict: somebody committed to it after git kit did.
+    """
+    if not state.moved_by_hand or state.tip is None:
+        return
+    commit = objects.read_commit(place.repository.git, state.tip)
+    subject = commit.message.splitlines()[0] if commit.message else ""
+    lease = f"--force-with-lease {place.git_remote or '.'} {state.runs[0].at[:12]}:{state.branch}"
+    raise Conflict(
+        f'{commit.author} moved {state.branch} by hand ({commit.oid[:12]} "{subject}")',
+        hint=f"put it back: git push {lease}",
+    )
 
 
 def require_released(remote: Remote, kit: Kit) -> None:

@@ -1,130 +1,283 @@
 """Promotion: a released version into an environment, the same digest that was tested before."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from gitkit.core.events import Sink, ignore
+from gitkit.core.events import Sink, Warned, ignore
 from gitkit.core.remote import Remote
 from gitkit.errors import Conflict, GateRefused, InvalidFile, KitError
-from gitkit.git import objects, refs
+from gitkit.git import refs
 from gitkit.git.tags import release_commit
-from gitkit.lifecycle import environments, gates, move
-from gitkit.lifecycle.environments import Place, Run, State
+from gitkit.lifecycle import environments, journal, move
+from gitkit.lifecycle.environments import Place, State
+from gitkit.lifecycle.gates.subject import Subject, Verdict
 from gitkit.lifecycle.move import Moved
+from gitkit.lifecycle.record import Change, event_of, record
+from gitkit.lifecycle.rules import STOPS, Case, decide, waive
+from gitkit.lifecycle.situation import Situation, authors_of, look
 from gitkit.modelkit.build import Kit
 
 if TYPE_CHECKING:
-    from gitkit.core.config import Config, Environment
+    from gitkit.core.policy import Environment
+
+_Step = Literal["stay", "forward", "commit"]
+"""What the branch does: nothing, move to the version's own commit, or get a commit of ours."""
+
+
+class Plan(NamedTuple):
+    """A promotion that is thought through and not done. ``step`` is what the environment's branch would do."""
+
+    environment: str
+    kit: Kit
+    state: State
+    step: _Step
+    verdicts: Sequence[Verdict]
+
+    @property
+    def refused(self) -> list[Verdict]:
+        """Rules that are not met. What runs there already is held to none."""
+        return [] if self.step == "stay" else [one for one in self.verdicts if not one.lets_through]
+
+
+@dataclass(kw_only=True)
+class Promotion:
+    """One promotion, from the first look to the registry's tag."""
+
+    place: Place
+    remote: Remote
+    version: str
+    name: str
+    reason: str | None = None
+    override: Collection[str] = ()
+    emit: Sink = ignore
+
+    def plan(self, situation: Situation, *, every: bool = True) -> Plan:
+        """What would be done now, and which rules stand against it; not ``every`` one where it is stopped anyway.
+
+        Raises:
+            InvalidFile: no such environment.
+            NotFound: no such version, or it was never released, or its kit is incomplete on the remote.
+            Conflict: the tag or the branch is not what it should be.
+            Denied, UsageError: see ``rules.waive``.
+        """
+        if self.version in self.place.config.environments:
+            raise InvalidFile(f'"{self.version}" is an environment, not a version', hint="git kit promote VERSION ENV")
+        self.place.config.environment(self.name)
+        rules = situation.policy(self.name)
+        state = situation.state(self.name)
+        kit = self._kit(situation)
+        step = _step(self.place, state, rules.environment(self.name), kit)
+        verdicts = [] if step == "stay" else self._verdicts(situation, kit, every)
+        return Plan(self.name, kit, state, step, verdicts)
+
+    def run(self) -> Moved:
+        """Do it. Promoting what runs there already only repairs the registry.
+
+        Raises:
+            As ``plan``, and:
+            GateRefused: a rule is not met; the verdicts go into the journal.
+            Conflict: somebody else moved the environment.
+            PartlyDone: Git moved and the registry's tag did not.
+        """
+        plans: list[Plan] = []
+
+        def prepare(situation: Situation) -> Change | None:
+            plan = self.plan(situation, every=False)
+            plans.append(plan)
+            if plan.refused:
+                self._refuse(situation, plan)
+            return self._change(situation, plan)
+
+        recorded = record(self.place, prepare, tag=self.version, emit=self.emit)
+        plan = plans[-1]
+        tip = recorded.tip if recorded is not None else None
+        if recorded is None:
+            self._bring_tag()
+        try:
+            tagged = move.retag(self.place, self.remote, plan.state, plan.kit, tip or plan.state.tip)
+        finally:
+            move.follow(self.place, plan.state.branch, tip or plan.state.tip or plan.kit.commit, self.emit)
+        before = plan.state.current.version if plan.state.current else None
+        entry = recorded.entry if recorded is not None else None
+        return Moved(self.name, plan.kit, before, tip, tagged, entry, plan.verdicts)
+
+    # -- parts ---------------------------------------------------------------------------------------------------------
+
+    def _kit(self, situation: Situation) -> Kit:
+        git = self.place.repository.git
+        commit = release_commit(git, self.version, situation.policy(self.name).kit.tags)
+        kit = self.place.build(commit, self.version)
+        self._refuse_other_tag(situation)
+        move.require_released(self.remote, kit)
+        return kit
+
+    def _refuse_other_tag(self, situation: Situation) -> None:
+        here = move.tag_oid(self.place, self.version)
+        released = situation.ledger.releases.get(self.version)
+        if situation.tag is not None and situation.tag != here:
+            raise Conflict(
+                f"the tag {self.version} is not the same here and on {self.place.git_remote}",
+                hint=f"take theirs: git fetch {self.place.git_remote} tag {self.version} --force",
+            )
+        if released is not None and released.event.after is not None and released.event.after.tag not in (None, here):
+            raise Conflict(
+                f"the tag {self.version} was moved after its release ({str(released.event.after.tag)[:12]})",
+                hint="a version never changes: make a new tag for the new content; see git kit audit verify",
+            )
+
+    def _verdicts(self, situation: Situation, kit: Kit, every: bool) -> list[Verdict]:
+        """Gates may take long: where a hold or a freeze stands in the way, they are evaluated only for ``every``."""
+        rules = situation.policy(self.name)
+        actor, moment = journal.who(self.place.repository.git)
+        case = Case(
+            config=rules,
+            environment=self.name,
+            point=move.point_of(self.place, kit),
+            ledger=situation.ledger,
+            now=journal.not_before(moment, situation.entries, ignore),
+            authors=authors_of(self.place, kit.commit, kit.version),
+            stays=situation.stays,
+        )
+        verdicts = decide(case)
+        if rules.environment(self.name).gates and (every or not any(verdict.gate in STOPS for verdict in verdicts)):
+            from gitkit.lifecycle.gates.evaluate import evaluate
+
+            verdicts += evaluate(rules, self.name, self._subject(situation, kit))
+        return waive(case, verdicts, self.override, actor.name, actor.email)
+
+    def _subject(self, situation: Situation, kit: Kit) -> Subject:
+        current = situation.state(self.name).current
+        return Subject(
+            repository=self.place.repository,
+            environment=self.name,
+            kit=kit,
+            content=self.place.content,
+            released=self.remote.resolve(kit.version),
+            baseline=current.commit if current else None,
+            policy_rev=situation.policy_commit(self.name) or "",
+            allow_commands=self.place.allow_commands,
+            emit=self.emit,
+        )
+
+    def _change(self, situation: Situation, plan: Plan) -> Change | None:
+        if plan.step == "stay":
+            return None
+        event = event_of(
+            situation,
+            "promote",
+            environment=self.name,
+            emit=self.emit,
+            before=move.point_of_run(self.place, plan.state.current),
+            after=move.point_of(self.place, plan.kit),
+            gates=tuple(verdict_json(verdict) for verdict in plan.verdicts),
+            reason=self.reason,
+        )
+        tag = self.version if situation.tag is None and self.place.git_remote is not None else None
+        return Change(event, self.name, plan.step == "forward", tag)
+
+    def _bring_tag(self) -> None:
+        """What runs there already may lack its tag on the Git remote."""
+        remote = self.place.git_remote
+        if remote is not None and environments.ask(self.place, [], tag=self.version).tag is None:
+            refs.push(self.place.repository.git, remote, {}, tag=self.version)
+
+    def _refuse(self, situation: Situation, plan: Plan) -> None:
+        self._remember(situation, plan)
+        lines = "\n".join(f"  {verdict.gate}: {verdict.reason}" for verdict in plan.refused)
+        raise GateRefused(f"{self.name} does not take {self.version}:\n{lines}", hint=self._hint(plan))
+
+    def _hint(self, plan: Plan) -> str:
+        refused = {verdict.gate for verdict in plan.refused}
+        sources = self.place.config.environment(self.name).sources
+        if "hold" in refused:
+            return f"to end the hold: git kit resume {self.name}"
+        if "freeze" in refused:
+            return f"to end the freeze: git kit unfreeze {self.name}"
+        if "from" in refused and sources:
+            return f"git kit promote {self.version} {sources[0]}"
+        if refused == {"approvals"}:
+            return f"somebody else: git kit approve {self.version} {self.name}"
+        return f"all of it: git kit promote {self.version} {self.name} --dry-run"
+
+    def _remember(self, situation: Situation, plan: Plan) -> None:
+        """Verdicts about a digest are facts: they go into the journal, unless it has the same ones already."""
+        gates = tuple(verdict_json(verdict) for verdict in plan.verdicts if verdict.gate not in STOPS)
+        point = move.point_of(self.place, plan.kit)
+
+        def prepare(now: Situation) -> Change | None:
+            last = now.ledger.verdicts.get((self.name, point.digest))
+            if last is not None and _outcomes(last.event.gates) == _outcomes(gates):
+                return None
+            return Change(event_of(now, "gates", environment=self.name, after=point, gates=gates))
+
+        if not {verdict.gate for verdict in plan.refused} & set(
+            situation.policy(self.name).environment(self.name).gates
+        ):
+            return
+        try:
+            record(self.place, prepare)
+        except KitError as error:
+            self.emit(Warned(f"the verdicts could not be recorded: {error.message}"))
 
 
 def promote(
-    place: Place, remote: Remote, version: str, name: str, *, reason: str | None = None, emit: Sink = ignore
+    place: Place,
+    remote: Remote,
+    version: str,
+    name: str,
+    *,
+    reason: str | None = None,
+    override: Collection[str] = (),
+    emit: Sink = ignore,
 ) -> Moved:
-    """Bring ``version`` into the environment ``name``. Promoting what runs there already only repairs the registry.
-
-    Raises:
-        InvalidFile: no such environment.
-        NotFound: no such version, or never released.
-        GateRefused: it did not run where it must have run before, or a gate is not passed.
-        Conflict: somebody else moved the environment, or committed to its branch by hand.
-        PartlyDone: Git moved and the registry's tag did not.
-    """
-    git = place.repository.git
-    if version in place.config.environments:
-        raise InvalidFile(f'"{version}" is an environment, not a version', hint="git kit promote VERSION ENV")
-    branch = place.config.environment(name).branch
-    fresh = environments.ask(place, [e.branch for e in place.config.environments.values()], tag=version)
-    tips = fresh.tips
-    rules = environments.policy(place, name, tips.get(branch))
-    environment = rules.environment(name)
-    state = environments.read(place, name, environment, tips.get(branch))
-    kit = place.build(release_commit(git, version, rules.kit.tags), version)
-    _refuse_other_tag(place, version, fresh.tag)
-    move.require_released(remote, kit)
-    _require_source(place, rules, environment, kit, tips)
-    gates.require(gates.evaluate(environment, kit, _EVALUATORS), name)
-    before = state.current.version if state.current else None
-    commit = _next_commit(place, state, environment, kit, reason)
-    tag = version if fresh.tag is None else None
-    if commit is not None or (tag is not None and place.git_remote is not None):
-        move.publish(place, state, commit, tag=tag)
-    try:
-        tagged = move.retag(place, remote, state, kit, commit or state.tip)
-    finally:
-        move.follow(place, environment.branch, commit or state.tip or kit.commit, emit)
-    return Moved(name, kit, before, commit, tagged)
+    """Bring ``version`` into the environment ``name``; see ``Promotion.run``."""
+    return Promotion(
+        place=place, remote=remote, version=version, name=name, reason=reason, override=override, emit=emit
+    ).run()
 
 
-_EVALUATORS: Mapping[str, gates.Evaluator] = {}
-"""Gates by name."""
+def plan(
+    place: Place, remote: Remote, version: str, name: str, *, override: Collection[str] = (), emit: Sink = ignore
+) -> Plan:
+    """What ``promote`` would do; see ``Promotion.plan``."""
+    promotion = Promotion(place=place, remote=remote, version=version, name=name, override=override, emit=emit)
+    return promotion.plan(look(place, tag=version))
 
 
-def _refuse_other_tag(place: Place, version: str, there: str | None) -> None:
-    here = place.repository.git.text("rev-parse", f"refs/tags/{version}")
-    if there is not None and there != here:
-        raise Conflict(
-            f"the tag {version} is not the same here and on {place.git_remote}",
-            hint=f"take theirs: git fetch {place.git_remote} tag {version} --force",
-        )
+def verdict_json(verdict: Verdict) -> dict[str, object]:
+    """A verdict as the journal holds it."""
+    told: dict[str, object] = {"gate": verdict.gate, "outcome": verdict.outcome, "reason": verdict.reason}
+    return {**told, "evidence": dict(verdict.evidence)} if verdict.evidence else told
 
 
-def _require_source(place: Place, rules: "Config", environment: "Environment", kit: Kit, tips: dict[str, str]) -> None:
-    """The same digest must have run in one of the environments in ``from``."""
+def _outcomes(gates: Sequence[object]) -> set[tuple[object, object]]:
+    return {(gate["gate"], gate["outcome"]) for gate in gates if isinstance(gate, dict)}
+
+
+def _step(place: Place, state: State, environment: "Environment", kit: Kit) -> _Step:
     if not environment.sources:
-        return
-    for name in environment.sources:
-        source = rules.environment(name)
-        tip = tips.get(source.branch) or environments.ask(place, [source.branch]).tips.get(source.branch)
-        if tip is None:
-            continue
-        if not source.sources and refs.is_ancestor(place.repository.git, kit.commit, tip):
-            return
-        runs = environments.read(place, name, source, tip).runs
-        if any(run.version == kit.version and run.digest == kit.digest and _is_genuine(place, run) for run in runs):
-            return
-    wanted = " or ".join(environment.sources)
-    raise GateRefused(
-        f"{kit.version} did not run in {wanted}", hint=f"git kit promote {kit.version} {environment.sources[0]}"
-    )
-
-
-def _is_genuine(place: Place, run: Run) -> bool:
-    """Whether the commit that records ``run`` has the version's files, as git kit writes it."""
-    git = place.repository.git
-    return run.event == "commit" or git.ask("rev-parse", f"{run.at}^{{tree}}") == git.ask(
-        "rev-parse", f"{run.commit}^{{tree}}"
-    )
-
-
-def _next_commit(place: Place, state: State, environment: "Environment", kit: Kit, reason: str | None) -> str | None:
-    """Where the branch goes; None where it is there already."""
-    git = place.repository.git
-    if not environment.sources:
-        return _fast_forward(place, state, kit, reason)
-    refuse_foreign_commits(place, state)
+        return _step_of_followed(place, state, kit)
+    move.refuse_foreign_commits(place, state)
     current = state.current
     if current is not None and current.version == kit.version and current.digest == kit.digest:
-        return None
-    if state.tip is not None and git.ask("cat-file", "-e", state.tip) is None:
+        return "stay"
+    if state.tip is not None and place.repository.git.ask("cat-file", "-e", state.tip) is None:
         raise KitError(f"the tip of {state.branch} is not in this clone", hint="git fetch")
-    return move.write_commit(place, state, kit, event="promote", reason=reason)
+    return "commit"
 
 
-def _fast_forward(place: Place, state: State, kit: Kit, reason: str | None) -> str | None:
+def _step_of_followed(place: Place, state: State, kit: Kit) -> _Step:
     git = place.repository.git
     current = state.current
     if state.tip is None or (state.tip != kit.commit and refs.is_ancestor(git, state.tip, kit.commit)):
-        return kit.commit
+        return "forward"
     if current is not None and current.at == state.tip and current.event != "commit":
         # The tip is a rollback (or what came after one): only a commit of ours leads from there to another version.
-        return (
-            None
-            if current.version == kit.version
-            else move.write_commit(place, state, kit, event="promote", reason=reason)
-        )
+        return "stay" if current.version == kit.version else "commit"
     if refs.is_ancestor(git, kit.commit, state.tip):
         if current is None or current.version == kit.version:
-            return None
+            return "stay"
         raise Conflict(
             f"{state.name} follows {state.branch}, which is at {current.version} already",
             hint=f"to go back: git kit rollback {state.name} --to {kit.version}",
@@ -132,21 +285,4 @@ def _fast_forward(place: Place, state: State, kit: Kit, reason: str | None) -> s
     raise Conflict(
         f"{state.branch} and {kit.version} have diverged: {state.name} follows its branch",
         hint=f"merge {kit.version} into {state.branch} and push it",
-    )
-
-
-def refuse_foreign_commits(place: Place, state: State) -> None:
-    """Only git kit writes the branch of an environment with ``from``.
-
-    Raises:
-        Conflict: somebody committed to it after git kit did.
-    """
-    if not state.moved_by_hand or state.tip is None:
-        return
-    commit = objects.read_commit(place.repository.git, state.tip)
-    subject = commit.message.splitlines()[0] if commit.message else ""
-    lease = f"--force-with-lease {place.git_remote or '.'} {state.runs[0].at[:12]}:{state.branch}"
-    raise Conflict(
-        f'{commit.author} moved {state.branch} by hand ({commit.oid[:12]} "{subject}")',
-        hint=f"put it back: git push {lease}",
     )

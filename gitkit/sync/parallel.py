@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
+_AWAKE_S = 0.2
+
 
 class Threads:
     """Runs what is submitted, at most ``limit`` at a time."""
@@ -55,11 +57,24 @@ def each(function: Callable[[T], R], items: Iterable[T], *, limit: int) -> list[
     threads = Threads(limit)
     futures = [threads.submit(partial(function, item)) for item in items]
     try:
-        return [future.result() for future in futures]
+        return [_result(future) for future in futures]
     finally:
         for future in futures:
             future.cancel()
         threads.end()
+
+
+def _result(future: "Future[R]") -> R:
+    """The result, once it is there.
+
+    A signal may be delivered to any thread, and its handler runs in the main one when that wakes up.
+    """
+    while True:
+        try:
+            return future.result(timeout=_AWAKE_S)
+        except TimeoutError:
+            if future.done():  # the work's own
+                raise
 
 
 def _run(future: "Future[R]", work: Callable[[], R]) -> None:

@@ -28,6 +28,7 @@ from = ["dev"]
 branch = "prod"
 from = ["staging"]
 """
+KIT_JOURNAL = "refs/remotes/origin/kit/journal"
 VERSIONS = ("v1", "v2", "v3")
 
 
@@ -227,6 +228,7 @@ def test_promote_writes_exactly_the_trailers_and_continues_the_branch(world: Wor
         "Kit-Version: v3\n"
         f"Kit-Digest: {world.digest_of('v3')}\n"
         "Kit-Event: promote\n"
+        f"Kit-Journal: {world.tip('kit/journal')}\n"
         "Kit-Reason: two lines Kit-Version: v9\n\n"
     )
     trailers = world.bare.out("log", "-1", "--format=%(trailers:key=Kit-Version,valueonly)", str(tip)).strip()
@@ -242,6 +244,8 @@ def test_promote_with_json_tells_what_moved(world: World) -> None:
         "digest": world.digest_of("v1"),
         "before": None,
         "commit": world.tip("staging"),
+        "event": world.author.out("log", "-1", "--format=%(trailers:key=Kit-Id,valueonly,separator=)", KIT_JOURNAL),
+        "gates": [{"gate": "from", "outcome": "passed", "reason": "ran in dev"}],
         "moved": True,
         "registry_tag_moved": True,
     }
@@ -266,7 +270,7 @@ def test_promote_twice_changes_nothing_and_repairs_a_registry_tag_that_drifted(w
 def test_promote_of_what_did_not_run_before_is_refused_and_moves_nothing(world: World) -> None:
     promote(world.author, "v1", "staging")
     done = promote(world.author, "v2", "prod", code=18)
-    assert_refused(done, "error: v2 did not run in staging", "hint: git kit promote v2 staging")
+    assert_refused(done, "error: prod does not take v2:\n  from: v2 did not run in staging\n", "hint: git kit promote v2 staging")
     assert world.tip("prod") is None
     assert world.registry.resolve("prod") is None
     promote(world.author, "v3", "staging")
@@ -289,9 +293,9 @@ def test_promote_past_gates_that_cannot_be_evaluated_is_refused_naming_each(worl
     )
     world.author.write(".gitkit.toml", rules + '[gates.eval]\nmetrics = "m.json"\nrules = {acc = {min = 0.9}}\n')
     done = promote(world.author, "v1", "staging", code=18)
-    assert done.stderr.startswith("error: staging does not take this version:\n")
+    assert done.stderr.startswith("error: staging does not take v1:\n")
     named = [line.split(":")[0].strip() for line in done.stderr.splitlines()[1:5]]
-    assert named == ["eval", "signature", "soak", "approvals"]
+    assert named == ["soak", "approvals", "eval", "signature"]
     assert world.tip("staging") is None
     assert world.registry.resolve("staging") is None
 
@@ -310,7 +314,7 @@ def test_promote_reads_the_policy_from_the_environments_branch_not_from_the_cand
     assert runs(world.bare, "staging") == ["v4 promote"]
     author.write(".gitkit.toml", strict)
     promote(author, "v4", "prod")
-    promote(author, "v4", "staging", code=18)
+    assert "staging runs v4 already" in promote(author, "v4", "staging").stderr
 
 
 def test_promote_of_what_was_never_released_is_refused_with_the_command_to_type(world: World) -> None:
@@ -497,7 +501,7 @@ def test_registry_that_fails_after_git_moved_is_partly_done_and_the_next_promote
     world.author.kit("release", "v1")
     broken = fault_registry.add(Fault(method="PUT", path="/manifests/staging", times=None, status=500))
     done = promote(world.author, "v1", "staging", code=19)
-    assert_refused(done, "staging is on v1 in Git, but the tag on oci://", "git kit promote v1 staging")
+    assert_refused(done, "staging is on v1 in Git, but the tag on oci://", "git kit env sync staging")
     assert runs(world.bare, "staging") == ["v1 promote"]
     assert shown(world.author, "staging")["drift"] is True
     broken.times = 0
@@ -527,6 +531,7 @@ def test_rollback_without_a_version_goes_one_back_each_time(world: World) -> Non
         "Kit-Version: v2\n"
         f"Kit-Digest: {world.digest_of('v2')}\n"
         "Kit-Event: rollback\n"
+        f"Kit-Journal: {world.tip('kit/journal')}\n"
         "Kit-Reason: too slow\n\n"
     )
     assert world.bare.out("rev-parse", f"{tip}^{{tree}}") == world.author.out("rev-parse", "v2^{tree}")
@@ -535,6 +540,9 @@ def test_rollback_without_a_version_goes_one_back_each_time(world: World) -> Non
     assert runs(world.bare, "staging") == ["v1 rollback", "v2 rollback", "v3 promote", "v2 promote", "v1 promote"]
     assert world.registry.resolve("staging") == world.digest_of("v1")
     assert_refused(rollback(world.author, "staging", code=10), "nothing ran in staging before")
+    held = promote(world.author, "v3", "staging", code=18)
+    assert_refused(held, "hold: held by Ada Tester", "hint: to end the hold: git kit resume staging")
+    world.author.kit("resume", "staging")
     promote(world.author, "v3", "staging")
     assert runs(world.bare, "staging")[0] == "v3 promote"
 
@@ -543,6 +551,7 @@ def test_rollback_after_a_rollback_and_a_new_promotion_goes_to_what_ran_before_t
     promote(world.author, "v1", "staging")
     promote(world.author, "v2", "staging")
     rollback(world.author, "staging")
+    world.author.kit("resume", "staging")
     promote(world.author, "v3", "staging")
     rollback(world.author, "staging")
     assert runs(world.bare, "staging")[0] == "v1 rollback"
@@ -586,6 +595,7 @@ def test_rollback_brings_the_worktree_that_has_the_branch_checked_out_along(worl
     assert live.read("model.bin") == model("v1")
     assert live.out("status", "--porcelain") == ""
     assert live.out("rev-parse", "HEAD") == world.tip("staging")
+    live.kit("resume", "staging")
     promote(live, "v3", "staging")
     assert live.read("model.bin") == model("v3")
 

@@ -808,7 +808,10 @@ def test_interrupted_unpack_exits_130_and_shows_nothing(
     process = subprocess.Popen(argv, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert held.reached.wait(timeout=30)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    try:
+        _, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
     assert (process.returncode, errors) == (130, b"interrupted\n")
     assert "m.bin" not in {path.name for path in (tmp_path / "out").rglob("*")}
 

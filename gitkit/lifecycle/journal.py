@@ -1,0 +1,112 @@
+"""The journal in Git (``docs/journal.md``): reading its branch, and making the commit that continues it.
+
+Making a commit changes nothing that anybody sees: ``gitkit.lifecycle.record`` brings it, together with what it is
+about, to where it counts.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gitkit.core.events import Sink, Warned
+from gitkit.core.journal import Actor, Event, parse_event
+from gitkit.errors import Corrupt, InvalidFile
+from gitkit.git import objects
+from gitkit.git.run import Git, GitError
+from gitkit.lifecycle.ledger import Entry
+
+BRANCH = "kit/journal"
+SEEN = "refs/kit/journal-seen"
+"""The last journal that this clone has seen; never pushed."""
+
+_SKEW_S = 600
+"""How far a clock may be ahead before it is worth a word."""
+
+
+class Who(NamedTuple):
+    """Who acts and when, as Git says: microseconds since 1970, UTC."""
+
+    actor: Actor
+    time: int
+
+
+def read(git: Git, tip: str | None) -> list[Entry]:
+    """All events up to the commit ``tip``, oldest first. One git process.
+
+    Raises:
+        Corrupt: a commit is not an event, or has two parents.
+    """
+    if tip is None:
+        return []
+    entries = []
+    form = "--format=%H%x00%P%x00%B%x01"
+    out = git.run("log", "-z", "--reverse", "--topo-order", "--no-show-signature", "--encoding=UTF-8", form, tip, "--")
+    for record in out.split(b"\x01\0"):
+        if not record:
+            continue
+        oid, parents, message = record.removesuffix(b"\x01").decode("utf-8", "replace").split("\0", 2)
+        if " " in parents:
+            raise Corrupt(f"the journal's commit {oid[:12]} has two parents", hint="git kit audit verify")
+        try:
+            entries.append(Entry(oid, parse_event(message)))
+        except Corrupt as error:
+            raise Corrupt(f"the journal's commit {oid[:12]}: {error.message}", hint="git kit audit verify") from error
+    return entries
+
+
+def require_continued(git: Git, entries: Sequence[Entry]) -> None:
+    """The journal must continue the one that this clone has seen last; then it is remembered in its place.
+
+    Raises:
+        Corrupt: it was cut off or written anew.
+    """
+    seen = git.ask("rev-parse", "-q", "--verify", SEEN)
+    tip = entries[-1].oid if entries else None
+    if seen == tip:
+        return
+    if seen is not None and all(entry.oid != seen for entry in entries):
+        raise Corrupt(
+            f"the journal does not continue the one that this clone has seen ({seen[:12]}): cut off, or written anew",
+            hint=f"git kit audit verify; if you know why: git update-ref -d {SEEN}",
+        )
+    if tip is not None:
+        git.run("update-ref", SEEN, tip)
+
+
+def who(git: Git) -> Who:
+    """The person, and the time; GIT_COMMITTER_DATE counts, as everywhere in Git.
+
+    Raises:
+        InvalidFile: Git does not know who it is.
+    """
+    try:
+        ident = git.text("var", "GIT_COMMITTER_IDENT")
+    except GitError as error:
+        raise InvalidFile(
+            "Git does not know who you are", hint="git config --global user.name NAME; and user.email ADDRESS"
+        ) from error
+    name, _, rest = ident.rpartition(" <")
+    email, _, stamp = rest.rpartition("> ")
+    seconds = int(stamp.split(" ")[0])
+    now = time.time_ns() // 1000
+    return Who(Actor(name, email), now if abs(now // 1_000_000 - seconds) <= 2 else seconds * 1_000_000)
+
+
+def not_before(moment: int, entries: Sequence[Entry], emit: Sink) -> int:
+    """``moment``, or the time of the last event where this clock is behind it."""
+    if not entries or entries[-1].event.time < moment:
+        return moment
+    ahead = (entries[-1].event.time - moment) // 1_000_000
+    if ahead > _SKEW_S:
+        emit(Warned(f"the journal's last event is {ahead} s in the future: somebody's clock is wrong"))
+    return entries[-1].event.time
+
+
+def write(git: Git, event: Event, entries: Sequence[Entry]) -> Entry:
+    """The commit of ``event`` behind ``entries``. Only the object: no branch moves."""
+    last = entries[-1] if entries else None
+    chained = event.chained(last.event if last is not None else None)
+    dated = git.acting(chained.actor.name, chained.actor.email, chained.seconds)
+    empty = git.run("hash-object", "-w", "-t", "tree", "--stdin", stdin=b"").decode().strip()
+    parents = [last.oid] if last is not None else []
+    return Entry(objects.write_commit(dated, tree=empty, parents=parents, message=chained.text()), chained)

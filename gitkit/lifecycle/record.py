@@ -1,0 +1,228 @@
+"""Recording: an event reaches the journal together with the branch and the tag that it is about, or not at all.
+
+With a Git remote that is one atomic push. Whoever loses a race against another event looks again, decides again, and
+appends behind the winner; whoever loses the environment itself is told who was faster.
+
+Without a Git remote the local branches are the truth and move in one transaction. Where the environment's branch is
+checked out, the journal moves first and the worktree follows; killed in between, ``settle`` finishes it.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from gitkit.core.events import Sink, Warned, ignore
+from gitkit.core.journal import Event
+from gitkit.errors import Conflict
+from gitkit.git import objects, refs
+from gitkit.git.run import FILTER_OFF, GitError
+from gitkit.lifecycle import environments, journal
+from gitkit.lifecycle.environments import DIGEST, ENV, EVENT, JOURNAL, REASON, VERSION, Place
+from gitkit.lifecycle.ledger import Entry
+from gitkit.lifecycle.situation import Situation, look
+
+_PATIENCE_S = 60.0
+_LONGEST_PAUSE_S = 1.0
+
+
+class Change(NamedTuple):
+    """What is to happen. ``environment`` is set where its branch moves too; ``forward``: to the version's own commit.
+
+    ``tag`` goes to the Git remote along with it.
+    """
+
+    event: Event
+    environment: str | None = None
+    forward: bool = False
+    tag: str | None = None
+
+
+class Recorded(NamedTuple):
+    """``entry`` is in the journal; ``tip`` is where the environment's branch is now, where it moved."""
+
+    entry: Entry
+    tip: str | None
+
+
+Prepare = Callable[[Situation], Change | None]
+"""Decides on what is there, anew after each lost race. None: nothing is to be done."""
+
+
+def record(place: Place, prepare: Prepare, *, tag: str | None = None, emit: Sink = ignore) -> Recorded | None:
+    """Do what ``prepare`` decides, once; None where that is nothing. ``tag`` is looked up on the Git remote.
+
+    Raises:
+        Conflict: somebody else moved the environment first, or the journal is too busy.
+        Denied, NetworkError, Corrupt: see ``look`` and ``refs.push``.
+    """
+    deadline = time.monotonic() + _PATIENCE_S
+    pause = 0.02
+    before: Situation | None = None
+    while True:
+        situation = look(place, tag=tag)
+        settle(situation, emit)
+        change = prepare(situation)
+        if change is None:
+            return None
+        if before is not None and change.environment is not None:
+            _require_same(before, situation, change.environment)
+        try:
+            return _publish(situation, change, emit)
+        except Conflict as error:
+            if time.monotonic() > deadline:
+                raise Conflict("the journal is too busy", hint="run the command again") from error
+            if place.git_remote is None and change.environment is not None and not _moved(situation):
+                raise
+        before = situation
+        time.sleep(random.uniform(0, pause))  # noqa: S311
+        pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+
+def event_of(
+    situation: Situation, kind: str, *, environment: str | None = None, emit: Sink = ignore, **fields: object
+) -> Event:
+    """An event of the person who runs the command, now. ``fields`` are those of ``Event``."""
+    actor, moment = journal.who(situation.place.repository.git)
+    if environment is not None:
+        fields.setdefault("tip", situation.tip(environment))
+        fields.setdefault("policy", situation.policy(environment).policy_of(environment))
+        fields.setdefault("policy_commit", situation.policy_commit(environment))
+    time_us = journal.not_before(moment, situation.entries, emit)
+    return Event(kind=kind, time=time_us, actor=actor, environment=environment, **fields)  # type: ignore[arg-type]
+
+
+def settle(situation: Situation, emit: Sink = ignore) -> None:
+    """Without a Git remote: finish moves that the journal holds and that were killed before their branch followed."""
+    place = situation.place
+    if place.git_remote is not None:
+        return
+    for name, moves in situation.ledger.moves.items():
+        entry = moves[-1]
+        if name not in place.config.environments or situation.tip(name) != entry.event.tip:
+            continue
+        branch = place.config.environment(name).branch
+        forward = entry.event.kind == "promote" and not place.config.environment(name).sources
+        tip = _tip(place, entry, forward)
+        if tip == situation.tip(name):
+            continue
+        _move_here(place, branch, tip, entry.event.tip)
+        situation.forget(name, tip)
+        emit(Warned(f"{name}: finished the {entry.event.subject()} that was interrupted"))
+
+
+def _publish(situation: Situation, change: Change, emit: Sink) -> Recorded:
+    place = situation.place
+    git = place.repository.git
+    entry = journal.write(git, change.event, situation.entries)
+    tip = _tip(place, entry, change.forward) if change.environment is not None else None
+    branch = place.config.environment(change.environment).branch if change.environment is not None else None
+    if place.git_remote is not None:
+        branches = {branch: tip} if branch is not None and tip is not None else {}
+        refs.push(git, place.git_remote, {**branches, journal.BRANCH: entry.oid}, tag=change.tag)
+    else:
+        _publish_here(situation, entry, branch, tip)
+    git.run("update-ref", journal.SEEN, entry.oid)
+    return Recorded(entry, tip)
+
+
+def _publish_here(situation: Situation, entry: Entry, branch: str | None, tip: str | None) -> None:
+    place = situation.place
+    git = place.repository.git
+    log = (entry.oid, situation.tips.get(journal.BRANCH))
+    if branch is None or tip is None:
+        refs.move_all(git, {journal.BRANCH: log})
+        return
+    folder = refs.checked_out(git).get(branch)
+    if folder is None:
+        refs.move_all(git, {branch: (tip, entry.event.tip), journal.BRANCH: log})
+        return
+    _require_able(place, folder, branch, tip)
+    refs.move_all(git, {journal.BRANCH: log})
+    _move_here(place, branch, tip, entry.event.tip)
+
+
+def _require_able(place: Place, folder: str, branch: str, tip: str) -> None:
+    """The worktree can follow to ``tip``: asked before anything is written."""
+    there = place.repository.git.elsewhere(folder)
+    if there.ask(*FILTER_OFF, "read-tree", "-n", "-u", "-m", "HEAD", tip) is None:
+        raise _cannot_follow(branch, folder, "local changes would be overwritten")
+
+
+def _move_here(place: Place, branch: str, tip: str, old: str | None) -> None:
+    git = place.repository.git
+    folder = refs.checked_out(git).get(branch)
+    if folder is None:
+        refs.move_all(git, {branch: (tip, old)})
+    elif (reason := fast_forward(place, folder, tip)) is not None:
+        raise _cannot_follow(branch, folder, reason)
+
+
+def _cannot_follow(branch: str, folder: str, reason: str) -> Conflict:
+    return Conflict(
+        f"{branch} is checked out in {folder}, which cannot follow: {reason}",
+        hint="commit or stash the changes there, then run the command again",
+    )
+
+
+def fast_forward(place: Place, folder: str, commit: str) -> str | None:
+    """Bring a worktree and its branch to ``commit``; why that is not possible, or None when it is done."""
+    try:
+        place.repository.git.elsewhere(folder).act("merge", "--ff-only", "-q", commit)
+    except GitError as error:
+        return error.stderr.splitlines()[0] if error.stderr else "git merge refused"
+    return None
+
+
+def _tip(place: Place, entry: Entry, forward: bool) -> str:
+    """Where the environment's branch goes: the version's own commit, or one that is made for the event.
+
+    The commit is a function of the event, so making it again makes the same one.
+    """
+    event = entry.event
+    if event.after is None:
+        raise AssertionError("an event that moves an environment has a version")
+    if forward:
+        return event.after.commit
+    git = place.repository.git
+    trailers = {
+        ENV: event.environment,
+        VERSION: event.after.version,
+        DIGEST: event.after.digest,
+        EVENT: event.kind,
+        JOURNAL: entry.oid,
+        REASON: event.reason,
+    }
+    lines = [f"{key}: {' '.join(value.split())}" for key, value in trailers.items() if value]
+    parents = [event.tip, event.after.commit] if event.tip is not None else [event.after.commit]
+    return objects.write_commit(
+        git.acting(event.actor.name, event.actor.email, event.seconds),
+        tree=git.text("rev-parse", f"{event.after.commit}^{{tree}}"),
+        parents=list(dict.fromkeys(parents)),
+        message=f"{event.environment}: {event.kind} {event.after.version}\n\n" + "\n".join(lines) + "\n",
+    )
+
+
+def _require_same(before: Situation, now: Situation, name: str) -> None:
+    """The environment is where it was, so only the journal was moved by somebody else.
+
+    Raises:
+        Conflict: it is not; the message names who, and to what.
+    """
+    if before.tip(name) != now.tip(name):
+        raise lost_race(now, name)
+
+
+def lost_race(now: Situation, name: str) -> Conflict:
+    """Who was faster."""
+    hint = "look at it, then run the command again"
+    run = now.state(name).current
+    if run is None or not run.by:
+        return Conflict(f"somebody else moved {name} first", hint=hint)
+    return Conflict(f"{run.by} moved {name} to {run.version} first", hint=hint)
+
+
+def _moved(situation: Situation) -> bool:
+    """Whether any branch is elsewhere by now (without a Git remote)."""
+    branches = list(situation.tips)
+    return environments.ask(situation.place, branches).tips != situation.tips

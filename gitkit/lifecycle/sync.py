@@ -1,0 +1,129 @@
+"""Bringing environments to where they should be: what was interrupted is finished, the registry follows Git, and what
+is to move by itself moves. Made for CI and timers: doing it again changes nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from gitkit.core.events import Sink, ignore
+from gitkit.core.remote import Remote
+from gitkit.errors import GateRefused, KitError
+from gitkit.lifecycle import move
+from gitkit.lifecycle.environments import Place, Run
+from gitkit.lifecycle.promote import promote
+from gitkit.lifecycle.record import settle
+from gitkit.lifecycle.situation import Situation, look
+
+Outcome = Literal["current", "repaired", "promoted", "waiting", "failed"]
+
+
+class Synced(NamedTuple):
+    """What was done about one environment. ``version`` runs there afterwards; ``detail`` says why, for people."""
+
+    environment: str
+    outcome: Outcome
+    version: str | None
+    digest: str | None
+    detail: str | None = None
+
+
+def sync(place: Place, remote: Remote, names: Sequence[str] = (), *, emit: Sink = ignore) -> list[Synced]:
+    """Synchronise the environments ``names`` (all without any), sources first; one after the other.
+
+    An environment that a rule keeps where it is waits; what fails is told and does not stop the others.
+
+    Raises:
+        InvalidFile: no such environment.
+        NetworkError, Corrupt: see ``situation.look``.
+    """
+    for name in names:
+        place.config.environment(name)
+    results = []
+    for name in _sources_first(place):
+        if not names or name in names:
+            results.append(_one(place, remote, name, emit))
+    return results
+
+
+def _sources_first(place: Place) -> list[str]:
+    ordered: list[str] = []
+
+    def visit(name: str, above: tuple[str, ...]) -> None:
+        if name in ordered or name in above:
+            return
+        for source in place.config.environment(name).sources:
+            visit(source, (*above, name))
+        ordered.append(name)
+
+    for name in place.config.environments:
+        visit(name, ())
+    return ordered
+
+
+def _one(place: Place, remote: Remote, name: str, emit: Sink) -> Synced:
+    try:
+        situation = look(place)
+        settle(situation, emit)
+        waiting = None
+        for version in _candidates(situation, name):
+            try:
+                moved = promote(place, remote, version, name, reason="git kit env sync", emit=emit)
+            except GateRefused as error:
+                waiting = waiting or " ".join(error.message.split())
+                continue
+            return Synced(name, "promoted", version, moved.kit.digest, f"{moved.before or 'nothing'} -> {version}")
+        return _repair(place, remote, look(place), name, waiting)
+    except KitError as error:
+        return Synced(name, "failed", None, None, error.message)
+
+
+def _repair(place: Place, remote: Remote, situation: Situation, name: str, waiting: str | None) -> Synced:
+    """The registry's tag, where it does not say what Git says."""
+    state = situation.state(name)
+    run = state.current
+    if run is None:
+        return Synced(name, "waiting" if waiting else "current", None, None, waiting or "nothing runs there yet")
+    if state.managed:
+        move.refuse_foreign_commits(place, state)
+    kit = place.build(run.commit, run.version)
+    moved = remote.resolve(name) != kit.digest
+    if moved:
+        move.require_released(remote, kit)
+        move.retag(place, remote, state, kit, state.tip)
+    if moved:
+        return Synced(name, "repaired", run.version, kit.digest, waiting or "the registry's tag follows Git again")
+    return Synced(name, "waiting" if waiting else "current", run.version, kit.digest, waiting)
+
+
+def _candidates(situation: Situation, name: str) -> Iterator[str]:
+    """Versions that the environment would take by itself, the best first; none while it is held or frozen."""
+    settings = situation.policy(name).environment(name)
+    current = situation.state(name).current
+    if settings.auto is None:
+        return
+    if settings.auto == "match":
+        source = situation.state(settings.sources[0]).current
+        if source is not None and _differs(source, current):
+            yield source.version
+        return
+    for run in _newest_first(situation, settings.sources):
+        if not _differs(run, current):
+            return
+        if run.digest not in situation.ledger.rejected:
+            yield run.version
+
+
+def _newest_first(situation: Situation, sources: Sequence[str]) -> list[Run]:
+    """What ran in the sources, each version once, the newest version first: by its commit, then by its name."""
+    from gitkit.git.tags import release_tags
+
+    tags = release_tags(situation.place.repository.git, situation.place.config.kit.tags)
+    order = {tag.name: number for number, tag in enumerate(tags)}
+    runs = {run.version: run for name in sources for run in situation.state(name).runs if run.version in order}
+    return sorted(runs.values(), key=lambda run: -order[run.version])
+
+
+def _differs(run: Run, current: Run | None) -> bool:
+    if current is None or run.version != current.version:
+        return True
+    return None not in (run.digest, current.digest) and run.digest != current.digest
