@@ -79,7 +79,7 @@ class Window(Table):
         if self.allow is not None:
             parse_cron(self.allow)
         if not span and self.duration is None:
-            raise ValueError('a window that opens by a cron expression needs a duration, for example "8h"')
+            raise ValueError('a window that a cron expression opens needs a duration, such as "8h"')
         if span and self.duration is not None:
             raise ValueError("a span of days has no duration")
         return self
@@ -119,7 +119,9 @@ class Environment(Table):
     @classmethod
     def _from_number(cls, value: Any) -> Any:
         if isinstance(value, int) and not isinstance(value, bool):
-            return Approvals(min=value) if value > 0 else (None if value == 0 else {"min": value})
+            return None if value == 0 else {"min": value}
+        if not isinstance(value, dict | Approvals | None):
+            raise ValueError('must be a number, or a table such as { min = 2, from = ["team"] }')
         return value
 
     @model_validator(mode="after")

@@ -72,23 +72,52 @@ def _line(path: Path, lines: Mapping[Path, int]) -> int | None:
 
 
 def _problem(model: "type[BaseModel]", details: Any) -> Problem:
-    path: Path = tuple(details["loc"])
+    path, table = _walk(model, tuple(details["loc"]))
     kind = details["type"]
     if kind == "extra_forbidden":
-        suggestion = nearest(str(path[-1]), _keys_at(model, path[:-1]))
+        suggestion = nearest(str(path[-1]), _keys_of(table))
         return Problem(path, f'unknown key, did you mean "{suggestion}"?' if suggestion else "unknown key")
     if kind == "missing":
         return Problem(path, "is required")
+    if kind == "union_tag_invalid":
+        known = str(details["ctx"]["expected_tags"]).replace("'", "")
+        return Problem((*path, "kind"), f'"{details["ctx"]["tag"]}" is unknown; known: {known}')
     message = str(details["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
     return Problem(path, message[:1].lower() + message[1:])
 
 
-def _keys_at(model: Any, path: Path) -> list[str]:
-    """The keys that the schema knows in the table at ``path``."""
-    for part in path:
-        model = _step(model, part)
+def _walk(model: Any, location: Path) -> tuple[Path, Any]:
+    """The path in the file, and the schema of the table that its last key is in.
+
+    pydantic's locations also name the member of a union that a table was taken for: no key of the file.
+    """
+    path: list[str | int] = []
+    table = model
+    for part in location:
+        member = _members(model).get(str(part))
+        if member is not None:
+            model = member
+            continue
+        path.append(part)
+        table, model = model, _step(model, part)
+    return tuple(path), table
+
+
+def _keys_of(model: Any) -> list[str]:
+    """The keys that the schema knows in a table."""
     fields = getattr(model, "model_fields", {})
     return [field.alias or name for name, field in fields.items()]
+
+
+def _members(model: Any) -> dict[str, Any]:
+    """The members of a union whose tables tell by a tag which of them they are."""
+    if typing.get_origin(model) is not typing.Annotated:
+        return {}
+    found = {}
+    for member in typing.get_args(typing.get_args(model)[0]):
+        inner, *notes = typing.get_args(member) or (member,)
+        found |= {note.tag: inner for note in notes if hasattr(note, "tag")}
+    return found
 
 
 def _step(model: Any, part: str | int) -> Any:

@@ -5,7 +5,7 @@ ranges and steps, and names for months and weekdays. As there, where both days a
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import NamedTuple
@@ -114,27 +114,29 @@ def parse_cron(text: str) -> Cron:
 
 
 def _field(text: str, name: str, low: int, high: int) -> frozenset[int]:
-    names = {"month": _MONTHS, "weekday": _WEEKDAYS}.get(name, {})
     found: set[int] = set()
     for part in text.lower().split(","):
-        span, slash, step = part.partition("/")
-        first, dash, last = span.partition("-")
         try:
-            every = int(step) if slash else 1
-            start = low if span == "*" else names.get(first, -1) if first in names else int(first)
-            end = (
-                high
-                if span == "*" or (slash and not dash)
-                else names.get(last, -1)
-                if last in names
-                else int(last or first)
-            )
-            if (dash and not last) or every < 1 or not low <= start <= end <= high:
-                raise ValueError
+            found.update(_values(part, {"month": _MONTHS, "weekday": _WEEKDAYS}.get(name, {}), low, high))
         except ValueError as error:
-            raise ValueError(f'"{part}" is not a {name} of a cron expression ({low}-{high})') from error
-        found.update(range(start, end + 1, every))
+            raise ValueError(f'"{part}" is no {name} of a cron expression ({low}-{high})') from error
     return frozenset(found)
+
+
+def _values(part: str, names: Mapping[str, int], low: int, high: int) -> range:
+    """``5``, ``mon-fri``, ``*/15`` or ``10-20/5``; a single value with a step goes on to the end."""
+    span, slash, step = part.partition("/")
+    first, dash, last = span.partition("-")
+    every = int(step) if slash else 1
+    if span == "*":
+        start, end = low, high
+    else:
+        start = names[first] if first in names else int(first)
+        stop = last if dash else first
+        end = high if slash and not dash else names[stop] if stop in names else int(stop)
+    if every < 1 or not low <= start <= end <= high:
+        raise ValueError(part)
+    return range(start, end + 1, every)
 
 
 def parse_deny(text: str, tz: str) -> Deny | Cron:

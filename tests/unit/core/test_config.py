@@ -2,7 +2,8 @@
 
 import pytest
 
-from gitkit.core.config import Config, Limits, parse_config
+from gitkit.core.config import Config, parse_config
+from gitkit.core.policy import Approvals, Limits, parse_size
 from gitkit.core.reference import LayoutUrl, RegistryUrl
 from gitkit.errors import InvalidFile
 
@@ -44,13 +45,21 @@ def test_config_of_the_design_is_read_whole() -> None:
     assert (config.kit.formats, config.kit.tags) == (["modelpack"], "v*")
     assert list(config.environments) == ["dev", "staging", "prod"]
     prod = config.environment("prod")
-    assert (prod.branch, prod.sources, prod.soak, prod.approvals) == ("prod", ["staging"], "24h", 2)
+    assert (prod.branch, prod.sources, prod.soak, prod.approvals) == ("prod", ["staging"], "24h", Approvals(min=2))
     assert prod.gates == ["eval", "signature"]
     assert config.environment("dev").sources == []
     assert config.gates["eval"].rules == {
         "accuracy": Limits(min=0.9, max_drop=0.005),
         "latency_p95_ms": Limits(max=120),
     }
+
+
+_NUMBER_OR_TABLE = 'must be a number, or a table such as { min = 2, from = ["team"] }'
+_NOT_INSIDE = "is not the path of a file inside of the repository"
+_NO_ZONE = 'is not a time zone that this machine knows, such as "Europe/Berlin"'
+_KINDS = "eval, signature, format, pickle, license, reproducible, size, command"
+_ENV = "[environments.dev]\nbranch = 'a'\n"
+_EVAL = "[gates.eval]\nmetrics = 'm.json'\nrules = {{ a = {{ {} }} }}"
 
 
 @pytest.mark.parametrize("text", [b"", b"# nothing\n", b"[kit]\n"])
@@ -81,11 +90,11 @@ def test_config_with_a_layout_folder_has_its_path() -> None:
         ('[remote]\nurl = "https://ann:s3/cr@et@h/a"', ['remote.url: "https://h/a" is not a remote']),
         ('[remote]\nurl = "oci://ann:secret@h/a"', ["remote.url: a remote's URL holds no user or password"]),
         ("[environments.dev]", ["environments.dev.branch: is required"]),
-        ('[environments.dev]\nbranch = "a"\napprovals = "2"', ["environments.dev.approvals: must be a valid integer"]),
-        ('[environments.dev]\nbranch = "a"\napprovals = true', ["environments.dev.approvals: must be a valid integer"]),
+        ('[environments.dev]\nbranch = "a"\napprovals = "2"', [f"environments.dev.approvals: {_NUMBER_OR_TABLE}"]),
+        ('[environments.dev]\nbranch = "a"\napprovals = true', [f"environments.dev.approvals: {_NUMBER_OR_TABLE}"]),
         (
             '[environments.dev]\nbranch = "a"\napprovals = -1',
-            ["environments.dev.approvals: must be greater than or equal to 0"],
+            ["environments.dev.approvals.min: must be greater than or equal to 1"],
         ),
         (
             '[environments.dev]\nbranch = "a"\nsources = ["x"]',
@@ -102,9 +111,50 @@ def test_config_with_a_layout_folder_has_its_path() -> None:
             '[environments.a]\nbranch = "x"\n[environments.b]\nbranch = "x"',
             ['environments.b.branch: "x" is the branch of "a"'],
         ),
-        ("[gates.eval]\nrules = { a = { mini = 1 } }", ['gates.eval.rules.a.mini: unknown key, did you mean "min"?']),
-        ("[gates.eval]\nrules = { a = { min = nan } }", ["gates.eval.rules.a.min: must be a finite number"]),
-        ("[gates.eval]\nrules = { a = { max = inf } }", ["gates.eval.rules.a.max: must be a finite number"]),
+        (_EVAL.format("mini = 1"), ['gates.eval.rules.a.mini: unknown key, did you mean "min"?']),
+        (_EVAL.format("min = nan"), ["gates.eval.rules.a.min: must be a finite number"]),
+        (_EVAL.format("max = inf"), ["gates.eval.rules.a.max: must be a finite number"]),
+        (_EVAL.format(""), ["gates.eval.rules.a: no limit: set min, max, min_delta or max_drop"]),
+        ("[gates.eval]\nkind = 'evil'", [f'gates.eval.kind: "evil" is unknown; known: {_KINDS}']),
+        ("[gates.check]\nrun = ['x']", [f'gates.check.kind: "check" is unknown; known: {_KINDS}']),
+        ("[gates.check]\nkind = 'command'", ["gates.check.run: is required"]),
+        ("[gates.size]\nmax = '4 gigs'", ['gates.size.max: "4 gigs" is not a size, such as "4GiB"']),
+        ("[gates.signature]\nsigners = '../keys'", [f'gates.signature.signers: "../keys" {_NOT_INSIDE}']),
+        (
+            _ENV + "gates = ['eval', 'format', 'lint']",
+            [
+                'environments.dev.gates[0]: "eval" needs a table [gates.eval]',
+                'environments.dev.gates[2]: "lint" needs a table [gates.lint]',
+            ],
+        ),
+        (
+            _ENV + "override = ['boss', 'ada@example.com']\napprovals = {from = ['ml']}",
+            [
+                'environments.dev.approvals: there is no group "ml"',
+                'environments.dev.override: there is no group "boss"',
+            ],
+        ),
+        (
+            _ENV + "auto = 'match'",
+            ["environments.dev: auto needs `from`: without it the environment follows its branch anyway"],
+        ),
+        (_ENV + "soak = '1 day'", ['environments.dev.soak: "1 day" is not a duration, such as "90s", "24h" or "7d"']),
+        (
+            _ENV + "windows = [{allow = '0 25 * * *', duration = '1h'}]",
+            ['environments.dev.windows[0]: "25" is no hour of a cron expression (0-23)'],
+        ),
+        (
+            _ENV + "windows = [{deny = '2027-01-03/2026-12-20'}, {allow = '0 9 * * *'}, {}]",
+            [
+                'environments.dev.windows[0]: "2027-01-03/2026-12-20" ends before it starts',
+                'environments.dev.windows[1]: a window that a cron expression opens needs a duration, such as "8h"',
+                "environments.dev.windows[2]: a window has either allow or deny",
+            ],
+        ),
+        (
+            _ENV + "windows = [{deny = '* * * * *', duration = '1h', tz = 'Mars/Base'}]",
+            [f'environments.dev.windows[0].tz: "Mars/Base" {_NO_ZONE}'],
+        ),
         (
             'remot = 1\n[kit]\nformats = ["tar"]\n[environments.dev]\nbrnch = "a"',
             [
@@ -145,3 +195,52 @@ def test_environment_that_is_not_there_raises_with_a_hint(name: str, hint: str) 
     with pytest.raises(InvalidFile, match=f'no environment is called "{name}"') as caught:
         parse_config(FULL.encode()).environment(name)
     assert caught.value.hint == hint
+
+
+def test_policy_digest_changes_with_what_decides_and_with_nothing_else() -> None:
+    text = """
+[groups]
+ml = ["ann@example.com"]
+other = ["bob@example.com"]
+[environments.dev]
+branch = "dev"
+[environments.prod]
+branch = "prod"
+from = ["dev"]
+approvals = { min = 1, from = ["ml"] }
+gates = ["size"]
+[gates.size]
+max = "4GiB"
+[gates.license]
+allow = ["MIT"]
+"""
+
+    def digest(*change: str) -> str:
+        return parse_config(text.replace(*change).encode()).policy_of("prod") if change else digest("", "")
+
+    same = [("bob@", "joe@"), ('["MIT"]', '["ISC"]'), ("[groups]", "[kit]\ntags = 'r*'\n[groups]"), ("min = 1, ", "")]
+    other = [("ann@", "joe@"), ("4GiB", "5GiB"), ('from = ["dev"]', 'from = ["dev"]\nsoak = "1h"')]
+    assert all(digest(old, new) == digest() for old, new in same)
+    assert len({digest(), *(digest(old, new) for old, new in other)}) == len(other) + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("0", 0),
+        ("1024", 1024),
+        ("4GiB", 4 << 30),
+        ("1.5 KiB", 1536),
+        ("500 MB", 500_000_000),
+        ("7b", 7),
+        ("1tb", 10**12),
+    ],
+)
+def test_size_is_read_in_bytes(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "GiB", "-1", "1XB", "1 GiB GiB", "nan", "1e3GB2", "inf"])
+def test_size_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a size"):
+        parse_size(text)
