@@ -4,7 +4,12 @@ from collections import Counter
 
 import pytest
 
-pytest_plugins = ["tests.lib.repo_fixtures", "tests.lib.registry_fixtures", "tests.lib.filesystems"]
+pytest_plugins = [
+    "tests.lib.repo_fixtures",
+    "tests.lib.registry_fixtures",
+    "tests.lib.filesystems",
+    "tests.lib.lifecycle_world",
+]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,0 +1,374 @@
+"""The journal with real git: every command leaves its event, races lose none, and nothing lands without one."""
+
+import json
+import subprocess
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pytest
+
+from gitkit.core.journal import Event, parse_event
+from gitkit.errors import Conflict, Corrupt, Denied, GateRefused, InvalidFile, PartlyDone, UsageError
+from tests.lib.lifecycle_world import CONFIG, World
+from tests.lib.repos import Repo, init
+
+JOURNAL = "refs/heads/kit/journal"
+
+
+def events(repo: Repo, ref: str = JOURNAL) -> list[Event]:
+    """The journal of a repository, oldest first."""
+    if not repo.out("for-each-ref", ref):
+        return []
+    return [parse_event(text) for text in repo.out("log", "-z", "--reverse", "--format=%B", ref).split("\0") if text]
+
+
+def subjects(repo: Repo) -> list[str]:
+    """What happened after the world's releases of v1, v2 and v3."""
+    first, second, third, *others = repo.out("log", "--reverse", "--format=%s", JOURNAL).splitlines()
+    assert (first, second, third) == ("release v1", "release v2", "release v3")
+    return others
+
+
+def rules(world: World, prod: str, *, more: str = "") -> None:
+    """Give prod these lines of policy, in the worktree of the author."""
+    text = CONFIG.replace('from = ["staging"]\n', f'from = ["staging"]\n{prod}\n') + more
+    world.author.write(".gitkit.toml", text)
+
+
+def as_person(world: World, name: str) -> Repo:
+    """A clone of ``name`` with the author's rules."""
+    clone = world.clone(name.lower(), name)
+    clone.git("config", "user.email", f"{name.lower()}@example.com")
+    clone.write(".gitkit.toml", world.author.read(".gitkit.toml"))
+    return clone
+
+
+# -- what is recorded --------------------------------------------------------------------------------------------------
+
+
+def test_every_command_leaves_one_event_that_says_all_about_it(world: World) -> None:
+    kit = world.author.kit
+    kit("promote", "v1", "staging")
+    kit("promote", "v2", "staging", "--reason", "canary\nwas fine")
+    kit("rollback", "staging", "--reject", "--reason", "slow")
+    kit("resume", "staging")
+    kit("hold", "staging")
+    kit("freeze", "staging", "--until", "2099-01-01")
+    kit("freeze", "--all", "--reason", "holidays")
+    kit("unfreeze", "--all")
+    kit("reject", "v3")
+    kit("reject", "v3", "--undo")
+    assert subjects(world.bare) == [
+        *("promote v1 staging", "promote v2 staging", "rollback v1 staging"),
+        *("resume staging", "hold staging", "freeze staging", "freeze all", "unfreeze all", "reject v3", "reject v3"),
+    ]
+    found = events(world.bare)
+    assert [event.sequence for event in found] == list(range(1, len(found) + 1))
+    assert all(after.previous == before.id for before, after in pairwise(found))
+    assert all(after.time >= before.time for before, after in pairwise(found))
+    promoted, back = found[4], found[5]
+    assert promoted.actor == ("Ada Tester", "ada@example.com")
+    assert promoted.reason == "canary\nwas fine"
+    assert promoted.before is not None and promoted.after is not None
+    assert (promoted.before.version, promoted.before.digest) == ("v1", world.digest_of("v1"))
+    assert promoted.after == ("v2", world.digest_of("v2"), world.commit_of("v2"), world.author.out("rev-parse", "v2"))
+    assert promoted.tip == world.author.out("rev-parse", "origin/staging~2")
+    assert promoted.policy_commit == promoted.tip
+    assert [gate["gate"] for gate in promoted.gates] == ["from"]
+    assert back.details == {"hold": True, "reject": True}
+    assert (back.before, back.after) == (
+        promoted.after._replace(tag=None),
+        promoted.before._replace(tag=back.after.tag),
+    )
+    tips = world.bare.out("log", "--format=%T %P %an %ae %cn %at=%ct", JOURNAL).splitlines()
+    empty = world.bare.out("hash-object", "-t", "tree", "/dev/null")
+    assert all(line.split()[0] == empty for line in tips)
+
+
+def test_commands_again_record_nothing(world: World) -> None:
+    kit = world.author.kit
+    for command in (("hold", "staging"), ("freeze", "--all"), ("reject", "v2"), ("release", "v1")):
+        kit(*command)
+        count = len(events(world.bare))
+        told = kit(*command)
+        assert len(events(world.bare)) == count
+        assert "already" in told.stderr or "before" in told.stderr
+    for command in (("resume", "prod"), ("unfreeze", "staging"), ("reject", "v3", "--undo")):
+        told = json.loads(
+            kit(*command, "--json", code=13 if command[0] == "unfreeze" else 0).stdout or '{"recorded": 0}'
+        )
+        assert not told["recorded"]
+
+
+def test_release_without_environments_writes_no_journal(repo: Repo) -> None:
+    repo.git("remote", "add", "origin", str(init(repo.path.parent / "bare.git", repo.environ, "--bare").path))
+    repo.commit("one", {"Kitfile": "model: {path: m.bin}\n", "m.bin": b"x"})
+    repo.git("tag", "v1")
+    repo.git("push", "--quiet", "origin", "HEAD", "v1")
+    repo.kit("release", "v1")
+    assert repo.out("ls-remote", "origin", JOURNAL) == ""
+
+
+def test_release_that_cannot_be_recorded_is_partly_done_and_again_finishes_it(world: World) -> None:
+    hook = world.bare.write("hooks/update", '#!/bin/sh\n[ "$1" != refs/heads/kit/journal ]\n', mode=0o755)
+    world.author.commit("fourth", {"model.bin": b"fourth"})
+    world.author.git("tag", "v4")
+    done = world.author.kit("release", "v4", code=PartlyDone.exit_code)
+    assert "v4 is released to" in done.stderr and "hint: when that is mended: git kit release v4" in done.stderr
+    assert (world.tip("dev"), subjects(world.bare)) == (world.commit_of("v3"), [])
+    hook.unlink()
+    world.author.kit("release", "v4")
+    world.author.kit("release", "v4")
+    assert subjects(world.bare) == ["release v4"]
+
+
+def test_release_brings_its_tag_to_the_git_remote(world: World) -> None:
+    world.author.commit("fourth", {"model.bin": b"fourth"})
+    world.author.git("tag", "-a", "-m", "four", "v4")
+    world.author.git("push", "--quiet", "origin", "dev")
+    world.author.kit("release", "v4")
+    assert world.bare.out("rev-parse", "v4") == world.author.out("rev-parse", "v4")
+    after = events(world.bare)[-1].after
+    assert after is not None and after.tag == world.author.out("rev-parse", "v4")
+
+
+# -- rules -------------------------------------------------------------------------------------------------------------
+
+
+def test_promote_of_a_rejected_version_is_refused_until_that_is_undone(world: World) -> None:
+    world.author.kit("reject", "v2", "--reason", "leaks data")
+    done = world.author.kit("promote", "v2", "staging", code=GateRefused.exit_code)
+    assert "reject: v2 was rejected by Ada Tester: leaks data" in done.stderr
+    world.author.kit("reject", "v2", "--undo")
+    world.author.kit("promote", "v2", "staging")
+
+
+def test_rollback_passes_over_rejected_versions_and_steps_count_the_others(world: World) -> None:
+    kit = world.author.kit
+    for version in ("v1", "v2", "v3"):
+        kit("promote", version, "staging")
+    kit("reject", "v2")
+    assert "v2 was rejected" in kit("rollback", "staging", "--to", "v2", code=18).stderr
+    assert "staging: v3 -> v1" in kit("rollback", "staging").stderr
+    assert "fewer than 2 versions ran" in kit("rollback", "staging", "--steps", "2", code=10).stderr
+    assert "exclude each other" in kit("rollback", "staging", "--steps", "2", "--to", "v1", code=2).stderr
+
+
+def test_frozen_environment_takes_no_version_but_goes_back(world: World) -> None:
+    kit = world.author.kit
+    kit("promote", "v1", "staging")
+    kit("promote", "v2", "staging")
+    kit("freeze", "staging", "--until", "2099-01-01", "--reason", "audit")
+    done = kit("promote", "v3", "staging", code=18)
+    assert "freeze: frozen until 2099-01-02 00:00 UTC by Ada Tester: audit" in done.stderr
+    assert "git kit unfreeze staging" in done.stderr
+    kit("rollback", "staging")
+    kit("resume", "staging")
+    kit("unfreeze", "staging")
+    kit("promote", "v3", "staging")
+
+
+def test_freeze_ends_by_itself(world: World) -> None:
+    kit = world.author.kit
+    kit("freeze", "--all", "--until", "1h")
+    kit("promote", "v1", "staging", code=18)
+    kit("promote", "v1", "staging", extra={"GIT_COMMITTER_DATE": "2099-01-01T00:00:00Z"})
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "text"),
+    [
+        (("hold", "prd"), InvalidFile.exit_code, 'did you mean "prod"?'),
+        (("freeze",), UsageError.exit_code, "name an environment, or --all"),
+        (("freeze", "prod", "--all"), UsageError.exit_code, "name an environment, or --all"),
+        (("freeze", "prod", "--until", "soon"), UsageError.exit_code, '"soon" is not a time'),
+        (("freeze", "prod", "--until", "2020-01-01"), Conflict.exit_code, "would end before it starts"),
+        (("approve", "v1", "prod"), GateRefused.exit_code, "prod asks for no approvals"),
+        (("approve", "v9", "prod"), 10, 'there is no tag "v9"'),
+        (("approve", "prod", "v1"), InvalidFile.exit_code, 'no environment is called "v1"'),
+        (("reject", "prod"), InvalidFile.exit_code, '"prod" is an environment'),
+        (("promote", "v1", "staging", "--override", "soak"), UsageError.exit_code, "--override needs --reason"),
+        (("promote", "v1", "staging", "--override", "x", "--reason", "y"), UsageError.exit_code, 'no rule "x"'),
+        (("promote", "v1", "staging", "--override", "from", "--reason", "y"), Denied.exit_code, "may not override"),
+    ],
+)
+def test_bad_decision_is_refused_and_nothing_is_recorded(
+    world: World, command: Sequence[str], code: int, text: str
+) -> None:
+    done = world.author.kit(*command, code=code)
+    assert text in done.stderr and done.stdout == ""
+    assert subjects(world.bare) == []
+
+
+def test_approvals_count_by_digest_person_and_policy(world: World) -> None:
+    rules(world, 'approvals = {min = 2, from = ["ml"]}', more='[groups]\nml = ["bo@example.com", "cy@example.com"]\n')
+    world.author.kit("promote", "v1", "staging")
+    bo, cy, dan = (as_person(world, name) for name in ("Bo", "Cy", "Dan"))
+    assert (
+        "Ada Tester <ada@example.com> is an author of v1" in world.author.kit("approve", "v1", "prod", code=18).stderr
+    )
+    assert "Dan <dan@example.com> may not approve" in dan.kit("approve", "v1", "prod", code=18).stderr
+    bo.kit("approve", "v1", "prod", "--reason", "read it")
+    assert "you approved v1 before" in bo.kit("approve", "v1", "prod").stderr
+    done = world.author.kit("promote", "v1", "prod", code=18)
+    assert "approvals: 1 of 2 of ml (Bo)" in done.stderr and "git kit approve v1 prod" in done.stderr
+    cy.kit("approve", "v1", "prod")
+    rules(world, "approvals = 3")
+    assert "approvals: 0 of 3 (nobody)" in world.author.kit("promote", "v1", "prod", code=18).stderr
+    world.author.write(".gitkit.toml", bo.read(".gitkit.toml"))
+    plan = json.loads(world.author.kit("promote", "v1", "prod", "--dry-run", "--json").stdout)
+    assert plan["passes"] and plan["gates"][1]["reason"] == "2 of 2: Bo, Cy"
+    world.author.kit("promote", "v1", "prod")
+    assert events(world.bare)[-1].gates[1]["evidence"]["approvals"] == [event.id for event in events(world.bare)[4:6]]
+
+
+def test_approvals_expire_and_each_group_may_be_asked(world: World) -> None:
+    groups = '[groups]\nml = ["bo@example.com"]\nops = ["cy@example.com"]\n'
+    rules(world, 'approvals = {min = 1, from = ["ml", "ops"], each = true, expire = "2d"}', more=groups)
+    world.author.kit("promote", "v1", "staging")
+    bo, cy = as_person(world, "Bo"), as_person(world, "Cy")
+    bo.kit("approve", "v1", "prod")
+    assert "1 of 1 of ml or ops (Bo); nobody of ops" in world.author.kit("promote", "v1", "prod", code=18).stderr
+    cy.kit("approve", "v1", "prod")
+    late = {"GIT_COMMITTER_DATE": "2099-01-01T00:00:00Z"}
+    assert "0 of 1" in world.author.kit("promote", "v1", "prod", code=18, extra=late).stderr
+    world.author.kit("promote", "v1", "prod")
+
+
+def test_soak_and_windows_decide_when(world: World) -> None:
+    rules(world, 'soak = "24h"\nwindows = [{allow = "0 9 * * 1-5", duration = "8h"}, {deny = "2098-12-30/2098-12-31"}]')
+    world.author.kit("promote", "v1", "staging")
+    done = world.author.kit("promote", "v1", "prod", code=18)
+    assert "not 24h: " in done.stderr and " to go" in done.stderr
+    for moment, word in (
+        ("2098-12-28T08:00:00Z", 'closed: open at "0 9 * * 1-5" for 8h UTC'),  # a Sunday
+        ("2098-12-30T10:00:00Z", 'closed: deny "2098-12-30/2098-12-31"'),
+    ):
+        refused = world.author.kit("promote", "v1", "prod", code=18, extra={"GIT_COMMITTER_DATE": moment})
+        assert word in refused.stderr and "soak" not in refused.stderr
+    world.author.kit("promote", "v1", "prod", extra={"GIT_COMMITTER_DATE": "2098-12-29T10:00:00Z"})
+
+
+def test_override_is_for_those_whom_the_policy_names_and_is_recorded_as_waived(world: World) -> None:
+    rules(world, 'soak = "24h"\noverride = ["ops"]', more='[groups]\nops = ["cy@example.com"]\n')
+    world.author.kit("promote", "v1", "staging")
+    options = ("--override", "soak", "--reason", "incident 7")
+    assert "ada@example.com may not override" in world.author.kit("promote", "v1", "prod", *options, code=12).stderr
+    cy = as_person(world, "Cy")
+    done = cy.kit("promote", "v1", "prod", *options)
+    assert "soak: waived by Cy; ran " in done.stderr
+    gate = events(world.bare)[-1].gates[1]
+    assert (gate["gate"], gate["outcome"]) == ("soak", "waived")
+    cy.kit("hold", "prod")
+    stopped = cy.kit("promote", "v2", "staging", "--override", "hold", "--reason", "x", code=2)
+    assert "a hold is not overridden, but ended" in stopped.stderr
+
+
+# -- races and damage --------------------------------------------------------------------------------------------------
+
+
+def test_eight_writers_at_once_lose_no_event(world: World) -> None:
+    clones = [world.clone(f"writer{number}", f"Writer {number}") for number in range(8)]
+    script = (
+        "for day in 1 2; do git kit freeze staging --until 209$day-01-0$1 --reason $1.$day >/dev/null || exit 1; done"
+    )
+    running = [
+        subprocess.Popen(["sh", "-c", script, "sh", str(number + 1)], cwd=clone.path, env=clone.environ, stderr=-1)
+        for number, clone in enumerate(clones)
+    ]
+    said = [process.communicate()[1] for process in running]
+    assert [process.returncode for process in running] == [0] * 8, said
+    found = events(world.bare)[3:]
+    assert sorted(str(event.reason) for event in found) == sorted(f"{n}.{day}" for n in range(1, 9) for day in (1, 2))
+    assert [event.sequence for event in found] == list(range(4, 20))
+    assert all(after.previous == before.id for before, after in pairwise(found))
+
+
+def test_promoters_of_one_environment_at_once_have_one_winner_whom_the_other_is_told(world: World) -> None:
+    clones = [world.clone(f"racer{number}", f"Racer {number}") for number in range(3)]
+    running = [
+        subprocess.Popen(
+            ["git", "kit", "promote", version, "staging"], cwd=clone.path, env=clone.environ, stdout=-1, stderr=-1
+        )
+        for clone, version in zip(clones, ("v1", "v2", "v3"), strict=True)
+    ]
+    said = [process.communicate()[1].decode() for process in running]
+    moves = [event for event in events(world.bare) if event.kind == "promote"]
+    landed = world.bare.out(
+        "log", "--first-parent", "--format=%(trailers:key=Kit-Version,valueonly,separator=)", "staging"
+    )
+    assert sum(process.returncode == 0 for process in running) == len(moves) == len(landed.split("\n")[: len(moves)])
+    for process, text in zip(running, said, strict=True):
+        assert process.returncode in (0, Conflict.exit_code), text
+        assert process.returncode == 0 or " moved staging to v" in text
+
+
+def test_journal_that_was_cut_off_stops_every_change_until_it_is_looked_at(world: World) -> None:
+    world.author.kit("hold", "staging")
+    world.author.kit("resume", "staging")
+    world.bare.git("update-ref", JOURNAL, f"{JOURNAL}~1")
+    done = world.author.kit("promote", "v1", "staging", code=Corrupt.exit_code)
+    assert "does not continue the one that this clone has seen" in done.stderr
+    assert world.tip("staging") is None
+    other = world.clone("other", "Bo")
+    other.kit("promote", "v1", "staging", code=GateRefused.exit_code)  # it never saw the end of the hold
+
+
+def test_journal_with_a_strange_commit_stops_every_change(world: World) -> None:
+    world.author.kit("hold", "staging")
+    tree = world.bare.out("rev-parse", f"{JOURNAL}^{{tree}}")
+    bad = world.bare.out("commit-tree", tree, "-p", JOURNAL, "-m", "I was here")
+    world.bare.git("update-ref", JOURNAL, bad)
+    done = world.author.kit("resume", "staging", code=Corrupt.exit_code)
+    assert f"the journal's commit {bad[:12]}: not an event" in done.stderr and "git kit audit verify" in done.stderr
+
+
+def test_push_that_the_server_refuses_leaves_branch_tag_and_journal_where_they_were(world: World) -> None:
+    world.bare.write("hooks/update", '#!/bin/sh\n[ "$1" != refs/heads/kit/journal ]\n', mode=0o755)
+    world.author.kit("promote", "v1", "staging", code=Denied.exit_code)
+    assert (world.tip("staging"), subjects(world.bare)) == (None, [])
+
+
+# -- without a Git remote ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def alone(world: World) -> Repo:
+    """The author's clone without a Git remote; the registry is a folder."""
+    world.author.git("config", "kit.url", f"oci-layout:{world.registry.path}")
+    world.author.git("branch", "--quiet", "--no-track", "kit/journal", "origin/kit/journal")
+    world.author.git("remote", "remove", "origin")
+    return world.author
+
+
+def test_without_a_git_remote_branch_and_journal_move_together_here(alone: Repo) -> None:
+    alone.kit("promote", "v1", "staging")
+    alone.kit("promote", "v2", "staging")
+    alone.kit("rollback", "staging")
+    assert subjects(alone) == ["promote v1 staging", "promote v2 staging", "rollback v1 staging"]
+    named = alone.out("log", "--first-parent", "--format=%(trailers:key=Kit-Journal,valueonly,separator=)", "staging")
+    assert named.split("\n")[:3] == alone.out("log", "-3", "--format=%H", JOURNAL).split("\n")
+
+
+def test_without_a_git_remote_a_move_that_was_killed_is_finished_by_the_next_command(alone: Repo) -> None:
+    alone.kit("promote", "v1", "staging")
+    before = alone.out("rev-parse", "staging")
+    alone.kit("promote", "v2", "staging")
+    after = alone.out("rev-parse", "staging")
+    alone.git("worktree", "add", "--quiet", "../live", "staging")
+    live = Repo(alone.path.parent / "live", alone.environ)
+    live.git("reset", "--quiet", "--hard", before)
+    told = alone.kit("hold", "prod")
+    assert "staging: finished the promote v2 staging that was interrupted" in told.stderr
+    assert (alone.out("rev-parse", "staging"), live.out("status", "--porcelain")) == (after, "")
+
+
+def test_without_a_git_remote_a_worktree_with_changes_refuses_before_anything_is_written(alone: Repo) -> None:
+    alone.kit("promote", "v1", "staging")
+    alone.git("worktree", "add", "--quiet", "../live", "staging")
+    live = Repo(alone.path.parent / "live", alone.environ)
+    live.write("model.bin", b"my work")
+    done = alone.kit("promote", "v2", "staging", code=Conflict.exit_code)
+    assert "which cannot follow" in done.stderr
+    assert subjects(alone) == ["promote v1 staging"]
+    assert live.read("model.bin") == b"my work"
