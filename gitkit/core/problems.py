@@ -113,7 +113,7 @@ def _members(model: Any) -> dict[str, Any]:
     """The members of a union whose tables tell by a tag which of them they are."""
     if typing.get_origin(model) is not typing.Annotated:
         return {}
-    found = {}
+    found: dict[str, Any] = {}
     for member in typing.get_args(typing.get_args(model)[0]):
         inner, *notes = typing.get_args(member) or (member,)
         found |= {note.tag: inner for note in notes if hasattr(note, "tag")}

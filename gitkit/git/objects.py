@@ -145,11 +145,16 @@ def _commit(record: bytes) -> Commit:
 
 def write_commit(git: Git, *, tree: str, parents: Sequence[str], message: str) -> str:
     """A commit object; returns its oid. Signed when the person's Git signs commits."""
-    sign = ["-S"] if git.ask("config", "--type=bool", "commit.gpgsign") == "true" else []
+    sign = ["-S"] if signs(git) else []
     args = ["commit-tree", *sign, tree]
     for parent in parents:
         args += ["-p", parent]
     return git.run(*args, stdin=message.encode("utf-8", "surrogateescape")).decode().strip()
+
+
+def signs(git: Git) -> bool:
+    """Whether the person's Git signs commits."""
+    return git.ask("config", "--type=bool", "commit.gpgsign") == "true"
 
 
 def trailers(message: str) -> dict[str, str]:

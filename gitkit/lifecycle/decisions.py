@@ -3,6 +3,8 @@
 All are idempotent: what is so already is not recorded again, and None comes back.
 """
 
+from dataclasses import replace
+
 from gitkit.core.events import Sink, ignore
 from gitkit.core.journal import Event
 from gitkit.core.remote import Remote
@@ -10,7 +12,7 @@ from gitkit.errors import Conflict, GateRefused, InvalidFile, NotFound
 from gitkit.git.tags import release_commit
 from gitkit.lifecycle import move
 from gitkit.lifecycle.environments import Place
-from gitkit.lifecycle.ledger import Entry
+from gitkit.lifecycle.ledger import Entry, Ledger
 from gitkit.lifecycle.record import Change, Recorded, event_of, record
 from gitkit.lifecycle.rules import Case, valid_approvals
 from gitkit.lifecycle.situation import Situation, authors_of
@@ -32,16 +34,15 @@ def approve(
     point = move.point_of(place, kit)
 
     def prepare(situation: Situation) -> Change | None:
-        rejected = situation.ledger.rejected.get(point.digest)
+        rejected = situation.ledger_of(name).rejected.get(point.digest)
         if rejected is not None:
             raise GateRefused(f"{version} was rejected by {rejected.event.actor.name}", hint="git kit audit log")
         event = event_of(situation, "approve", environment=name, emit=emit, after=point, reason=reason)
         case = _case(situation, event, authors_of(place, kit.commit, version))
-        before = valid_approvals(case)
-        if event.actor.email.lower() in before:
+        if event.actor.email.lower() in valid_approvals(case):
             return None
-        case.ledger.add(Entry("", event))
-        if event.actor.email.lower() not in valid_approvals(case):
+        alone = replace(case, ledger=Ledger([Entry("", event)]))
+        if not valid_approvals(alone):
             raise _does_not_count(case, event)
         return Change(event)
 
@@ -59,7 +60,7 @@ def reject(
     point = move.point_of(place, _built(place, version))
 
     def prepare(situation: Situation) -> Change | None:
-        if (point.digest in situation.ledger.rejected) is not undo:
+        if (point.digest in situation.ledger_of(None).rejected) is not undo:
             return None
         details = {"undo": True} if undo else {}
         return Change(event_of(situation, "reject", emit=emit, after=point, reason=reason, details=details))
@@ -72,7 +73,7 @@ def hold(place: Place, name: str, *, reason: str | None = None, emit: Sink = ign
     place.config.environment(name)
 
     def prepare(situation: Situation) -> Change | None:
-        if name in situation.ledger.holds:
+        if name in situation.ledger_of(name).holds:
             return None
         return Change(event_of(situation, "hold", environment=name, emit=emit, reason=reason))
 
@@ -84,7 +85,7 @@ def resume(place: Place, name: str, *, reason: str | None = None, emit: Sink = i
     place.config.environment(name)
 
     def prepare(situation: Situation) -> Change | None:
-        if name not in situation.ledger.holds:
+        if name not in situation.ledger_of(name).holds:
             return None
         return Change(event_of(situation, "resume", environment=name, emit=emit, reason=reason))
 
@@ -106,7 +107,7 @@ def freeze(
         event = event_of(situation, "freeze", environment=name, emit=emit, reason=reason, until=until)
         if until is not None and until <= event.time:
             raise Conflict("the freeze would end before it starts", hint="--until names a time to come")
-        there = situation.ledger.freezes.get(name)
+        there = situation.ledger_of(name).freezes.get(name)
         return None if there is not None and there.event.until == until else Change(event)
 
     return _entry(record(place, prepare, emit=emit))
@@ -122,7 +123,7 @@ def unfreeze(place: Place, name: str | None, *, reason: str | None = None, emit:
     _require_known(place, name)
 
     def prepare(situation: Situation) -> Change | None:
-        freezes = situation.ledger.freezes
+        freezes = situation.ledger_of(name).freezes
         if name is not None and name not in freezes and None in freezes:
             raise Conflict(f"{name} is frozen together with all environments", hint="git kit unfreeze --all")
         if not freezes or (name is not None and name not in freezes):
@@ -163,7 +164,7 @@ def _case(situation: Situation, event: Event, authors: set[str]) -> Case:
         config=situation.policy(name),
         environment=name,
         point=event.after,
-        ledger=situation.ledger,
+        ledger=situation.ledger_of(name),
         now=event.time,
         authors=authors,
         stays=situation.stays,

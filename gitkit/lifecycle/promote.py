@@ -134,7 +134,7 @@ class Promotion:
             config=rules,
             environment=self.name,
             point=move.point_of(self.place, kit),
-            ledger=situation.ledger,
+            ledger=situation.ledger_of(self.name),
             now=journal.not_before(moment, situation.entries, ignore),
             authors=authors_of(self.place, kit.commit, kit.version),
             stays=situation.stays,

@@ -17,7 +17,7 @@ from gitkit.core.journal import Event
 from gitkit.errors import Conflict
 from gitkit.git import objects, refs
 from gitkit.git.run import FILTER_OFF, GitError
-from gitkit.lifecycle import environments, journal
+from gitkit.lifecycle import environments, journal, trust
 from gitkit.lifecycle.environments import DIGEST, ENV, EVENT, JOURNAL, REASON, VERSION, Place
 from gitkit.lifecycle.ledger import Entry
 from gitkit.lifecycle.situation import Situation, look
@@ -82,8 +82,14 @@ def record(place: Place, prepare: Prepare, *, tag: str | None = None, emit: Sink
 def event_of(
     situation: Situation, kind: str, *, environment: str | None = None, emit: Sink = ignore, **fields: object
 ) -> Event:
-    """An event of the person who runs the command, now. ``fields`` are those of ``Event``."""
-    actor, moment = journal.who(situation.place.repository.git)
+    """An event of the person who runs the command, now. ``fields`` are those of ``Event``.
+
+    Raises:
+        InvalidFile: Git does not know who it is, or does not sign although only signed events count.
+    """
+    git = situation.place.repository.git
+    trust.require_signing(git, (situation.policy(environment) if environment else situation.place.config).journal)
+    actor, moment = journal.who(git)
     if environment is not None:
         fields.setdefault("tip", situation.tip(environment))
         fields.setdefault("policy", situation.policy(environment).policy_of(environment))

@@ -71,7 +71,7 @@ def rollback(
 
 
 def _target(situation: Situation, state: State, to: str | None, steps: int) -> Run:
-    rejected = situation.ledger.rejected
+    rejected = situation.ledger_of(state.name).rejected
     if to is None:
         return state.earlier(steps, rejected.keys())
     if to in situation.place.config.environments:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gitkit.core.events import Sink, Warned, ignore
 from gitkit.errors import Corrupt
-from gitkit.lifecycle import environments, journal
+from gitkit.lifecycle import environments, journal, trust
 from gitkit.lifecycle.environments import Place, State
 from gitkit.lifecycle.ledger import Entry, Ledger
 from gitkit.lifecycle.rules import Stay
@@ -28,6 +28,7 @@ class Situation:
     ledger: Ledger
     _states: dict[str, State] = field(default_factory=dict)
     _policies: dict[str, "Config"] = field(default_factory=dict)
+    _ledgers: dict[str, Ledger] = field(default_factory=dict)
 
     def tip(self, name: str) -> str | None:
         """The commit of an environment's branch."""
@@ -52,6 +53,19 @@ class Situation:
                 tip = environments.ask(self.place, [settings.branch]).tips.get(settings.branch)
             self._states[name] = environments.read(self.place, name, settings, tip)
         return self._states[name]
+
+    def ledger_of(self, name: str | None) -> Ledger:
+        """What counts in the environment ``name`` (None: in all): where signed events are asked for, unsigned ones do
+        not.
+        """
+        rules = (self.policy(name) if name is not None else self.place.config).journal
+        if not rules.signed:
+            return self.ledger
+        policy_rev = (self.policy_commit(name) if name is not None else None) or ""
+        if policy_rev not in self._ledgers:
+            git = self.place.repository.git
+            self._ledgers[policy_rev] = Ledger(trust.counted(git, self.entries, rules, policy_rev))
+        return self._ledgers[policy_rev]
 
     def forget(self, name: str, tip: str) -> None:
         """The environment's branch is at ``tip`` by now."""

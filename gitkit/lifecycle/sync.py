@@ -109,7 +109,7 @@ def _candidates(situation: Situation, name: str) -> Iterator[str]:
     for run in _newest_first(situation, settings.sources):
         if not _differs(run, current):
             return
-        if run.digest not in situation.ledger.rejected:
+        if run.digest not in situation.ledger_of(name).rejected:
             yield run.version
 
 

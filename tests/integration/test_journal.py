@@ -264,6 +264,47 @@ def test_override_is_for_those_whom_the_policy_names_and_is_recorded_as_waived(w
     assert "a hold is not overridden, but ended" in stopped.stderr
 
 
+# -- signatures --------------------------------------------------------------------------------------------------------
+
+
+def with_key(repo: Repo, name: str) -> str:
+    """Have the clone sign its commits with a key of its own; returns its line for the allowed signers."""
+    key = repo.path.parent / f"{name}.key"
+    argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(key)]
+    subprocess.run(argv, check=True, env=repo.environ)
+    for setting in ("gpg.format=ssh", f"user.signingKey={key}.pub", "commit.gpgsign=true"):
+        repo.git("config", *setting.split("=", 1))
+    return f"{repo.out('config', 'user.email')} {key.with_suffix('.key.pub').read_text()}"
+
+
+def test_signed_journal_counts_only_what_its_actor_signed(world: World) -> None:
+    rules(world, "approvals = 1", more="[journal]\nsigned = true\n")
+    author = world.author
+    refused = author.kit("promote", "v1", "staging", code=InvalidFile.exit_code)
+    assert "takes signed events only" in refused.stderr and "commit.gpgsign" in refused.stderr
+    bo = as_person(world, "Bo")
+    author.write(".gitkit/allowed_signers", with_key(author, "ada") + with_key(bo, "bo"))
+    author.git("add", ".gitkit.toml", ".gitkit")
+    author.commit("v4", {"model.bin": b"four"})
+    author.git("tag", "v4")
+    author.git("push", "--quiet", "origin", "dev", "v4")
+    author.kit("release", "v4")
+    author.kit("promote", "v4", "staging")
+    mallory = world.clone("mallory", "Bo")
+    mallory.git("config", "user.email", "bo@example.com")
+    mallory.git("fetch", "--quiet", "origin", "tag", "v4")
+    mallory.git("checkout", "--quiet", "v4")
+    assert "signs no commits" in mallory.kit("approve", "v4", "prod", code=InvalidFile.exit_code).stderr
+    with_key(mallory, "mallory")
+    mallory.kit("approve", "v4", "prod")  # signed, but not by whom the file allows
+    assert "approvals: 0 of 1 (nobody)" in author.kit("promote", "v4", "prod", code=18).stderr
+    bo.git("fetch", "--quiet", "origin", "tag", "v4")
+    bo.git("checkout", "--quiet", "--force", "v4")
+    bo.kit("approve", "v4", "prod")
+    author.kit("promote", "v4", "prod")
+    assert set(world.bare.out("log", "-4", "--format=%G?", JOURNAL)) <= set("GUN\n")
+
+
 # -- races and damage --------------------------------------------------------------------------------------------------
 
 
