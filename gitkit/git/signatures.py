@@ -66,7 +66,10 @@ def commits(git: Git, oids: Sequence[str], signers: bytes | None, *, jobs: int =
             batch = wanted[start : start + _READ_AT_ONCE]
             found = dict(_checked(git, _signed(git, batch), path, jobs))
             for oid in batch:
-                yield oid, found.get(oid, UNSIGNED)
+                signature = found.get(oid, UNSIGNED)
+                # git calls an ssh signature bad as well where ssh-keygen cannot be run: only its words tell.
+                vague = signature.status == "bad" and signature.key is None
+                yield oid, _verified(git, "verify-commit", oid, path) if vague else signature
 
 
 def tag(git: Git, name: str, signers: bytes | None) -> Signature:
@@ -81,8 +84,7 @@ def tag(git: Git, name: str, signers: bytes | None) -> Signature:
     if git.text("cat-file", "-t", oid) != "tag":
         return UNSIGNED
     with _file_of(signers) as path:
-        done = git.attempt("--no-replace-objects", *_allowing(path), "verify-tag", "--raw", oid)
-    found = _from_words(done.stderr.decode("utf-8", "replace"), verified=done.returncode == 0)
+        found = _verified(git, "verify-tag", oid, path)
     if found.status == "good" and not _is_named(git.run("cat-file", "tag", oid), name):
         return found._replace(status="renamed")
     return found
@@ -158,7 +160,7 @@ def _address(signer: str, ssh: bool) -> str | None:
     return signer or None
 
 
-# -- tags ----------------------------------------------------------------------------------------------------------
+# -- one at a time ---------------------------------------------------------------------------------------------------
 
 _SSH = re.compile(r'^Good "git" signature(?: for (?P<signer>.+))? with \S+ key (?P<key>SHA256:\S+)$', re.MULTILINE)
 _GPG = re.compile(r"^\[GNUPG:\] (GOODSIG|BADSIG|ERRSIG|EXPSIG|EXPKEYSIG|REVKEYSIG) (\S+) ?(.*)$", re.MULTILINE)
@@ -169,8 +171,13 @@ _GPG_STATUS: dict[str, Status] = {
 }
 
 
+def _verified(git: Git, command: str, oid: str, signers: str) -> Signature:
+    done = git.attempt("--no-replace-objects", *_allowing(signers), command, "--raw", oid)
+    return _from_words(done.stderr.decode("utf-8", "replace"), verified=done.returncode == 0)
+
+
 def _from_words(said: str, *, verified: bool) -> Signature:
-    """What `git verify-tag --raw` tells: gpg's own status lines (GnuPG's doc/DETAILS), or what ssh-keygen prints."""
+    """What git says with ``--raw``: gpg's own status lines (GnuPG's doc/DETAILS), or ssh-keygen's words."""
     if "no signature found" in said:
         return UNSIGNED
     gpg = _GPG.findall(said)
