@@ -19,7 +19,7 @@ check: $(VENV)/.ready
 	$(BIN)/mypy
 
 soak: $(VENV)/.ready
-	GITKIT_ALL_STEPS=1 $(BIN)/python -m pytest --timeout 3600 tests/integration/faults/test_every_step.py
+	GITKIT_ALL_STEPS=1 $(BIN)/python -m pytest --timeout 3600 tests/integration/faults/test_every_step.py tests/integration/test_deploy_kill.py
 	$(BIN)/python -m tests.soak --minutes $(MINUTES)
 
 bench: $(VENV)/.ready

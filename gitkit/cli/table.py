@@ -74,6 +74,7 @@ GROUPS: tuple[tuple[str, tuple[Row, ...]], ...] = (
             Row("resume", "end the hold of an environment", "resume"),
             Row("freeze", "let no version into an environment for a while", "freeze"),
             Row("unfreeze", "end a freeze", "unfreeze"),
+            Row("audit", "check, read and export the journal", "audit"),
         ),
     ),
     (

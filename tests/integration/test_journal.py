@@ -85,6 +85,23 @@ def test_every_command_leaves_one_event_that_says_all_about_it(world: World) -> 
     assert all(line.split()[0] == empty for line in tips)
 
 
+def test_deploys_are_recorded_when_asked_for(world: World) -> None:
+    kit = world.author.kit
+    kit("promote", "v1", "staging")
+    kit("deploy", "staging", "../live", "--record")
+    kit("deploy", "staging", "../live", "--record")  # nothing to do
+    kit("promote", "v2", "staging")
+    kit("deploy", "staging", "../live", "--record", "--health", "false", code=1)
+    kit("deploy", "staging", "../live")
+    assert subjects(world.bare) == [
+        *("promote v1 staging", "deploy v1 staging", "promote v2 staging", "deploy v2 staging"),
+    ]
+    first, _, second = events(world.bare)[-3:]
+    assert (first.details["result"], second.details["result"]) == ("deployed", "rolled-back")
+    assert first.details["where"].endswith(f":{world.folder / 'live'}")
+    assert second.reason
+
+
 def test_commands_again_record_nothing(world: World) -> None:
     kit = world.author.kit
     for command in (("hold", "staging"), ("freeze", "--all"), ("reject", "v2"), ("release", "v1")):

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import pytest
 
 _CALLS = (
+    *("symlink", "symlinkat"),
     *("rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir"),
     *("truncate", "ftruncate", "chmod", "fchmod", "fchmodat", "utimensat", "fsync", "fdatasync", "syncfs"),
     *("copy_file_range", "ioctl", "write", "pwrite64"),
