@@ -202,9 +202,23 @@ class FormatGate(_Gate):
     kind: Literal["format"] = "format"
     allow: list[str] = Field(default=["safetensors", "gguf", "onnx"], min_length=1)
 
+    @field_validator("allow")
+    @classmethod
+    def _are_known(cls, value: list[str]) -> list[str]:
+        from gitkit.core.sniff import FORMATS
+
+        for name in value:
+            if name not in FORMATS:
+                raise ValueError(f'"{name}" is not a format of files; known: {", ".join(FORMATS)}')
+        return value
+
 
 class PickleGate(_Gate):
-    """``pickle``: pickles in the kit use nothing but what is known to be harmless, and modules in ``allow``."""
+    """``pickle``: pickles in the kit use nothing but what is known to be harmless, and what ``allow`` names.
+
+    An entry is a name (``module.name``), or a module or package with all below it; ``joblib`` says that raw arrays
+    which cannot be told apart are no reason to doubt. ``picklescan`` asks that program, too.
+    """
 
     kind: Literal["pickle"] = "pickle"
     allow: list[str] = []

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from gitkit.core.events import Sink, ignore
 from gitkit.git.repository import Repository
-from gitkit.modelkit.build import Kit
-from gitkit.modelkit.content import Content
+
+if TYPE_CHECKING:
+    from gitkit.modelkit.build import Kit
+    from gitkit.modelkit.content import Content
 
 Outcome = Literal["passed", "failed", "unevaluated", "waived"]
 
@@ -41,8 +43,8 @@ class Subject:
 
     repository: Repository
     environment: str
-    kit: Kit
-    content: Content
+    kit: "Kit"
+    content: "Content"
     released: str | None
     baseline: str | None
     policy_rev: str
