@@ -151,6 +151,7 @@ def _publish_here(situation: Situation, entry: Entry, branch: str | None, tip: s
 def _require_able(place: Place, folder: str, branch: str, tip: str) -> None:
     """The worktree can follow to ``tip``: asked before anything is written."""
     there = place.repository.git.elsewhere(folder)
+    there.ask("update-index", "-q", "--refresh")  # files that were only touched are no changes
     if there.ask(*FILTER_OFF, "read-tree", "-n", "-u", "-m", "HEAD", tip) is None:
         raise _cannot_follow(branch, folder, "local changes would be overwritten")
 
