@@ -4,7 +4,9 @@
 #   TAG=v1.0.0 sh release.sh          # prints the kit's digest
 #
 # REGISTRY, REGISTRY_USER and REGISTRY_PASSWORD log in first, for this run alone. Without them the logins of docker are
-# used. Run one at a time for each tag; running it again changes nothing.
+# used. Where .gitkit.toml names environments, the release is recorded in the journal: that takes GIT_COMMITTER_NAME,
+# GIT_COMMITTER_EMAIL and credentials that may push kit/journal, as in promote.sh. Run one at a time for each tag; running
+# it again changes nothing.
 set -eu
 
 : "${TAG:?set it to the release tag}"

@@ -212,7 +212,7 @@ def tell(session: Session) -> None:
     heading("It was a mistake. Rollback is a new commit with the old files, and the registry's tag moves back.")
     expect("rollback", last_line(run("git kit rollback prod --reason 'recall fell'")), first)
     run("git kit env")
-    run("git kit env show prod")
+    run("git kit audit log prod")
     expect("files of prod", tree(session, "origin/prod"), tree(session, "v1.0.0"))
 
     heading("Somebody else's machine: clone, compare every file, rebuild the kit from its commit.")
@@ -222,6 +222,8 @@ def tell(session: Session) -> None:
     run("git switch prod")
     compare(session, "prod, which is v1.0.0", one)
     expect("verify", last_line(run("git kit verify v1.0.0")), first)
+    run("git kit audit verify")
+    expect("deploy", Path(last_line(run("git kit deploy prod ../live"))).name, first[7:19])
 
 
 def promote(session: Session, version: str, digest: str) -> None:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitkit.cli.output import example, human_size, show_path
+from gitkit.cli.output import example, human_size, say, show_path
 from gitkit.context import Context
 from gitkit.errors import KitError
 
 if TYPE_CHECKING:
+    from gitkit.lifecycle.guard.server import Update
     from gitkit.sync.push import Wanted
 
 
@@ -72,6 +73,39 @@ def pre_commit(context: Context) -> None:
     if found.large:
         hints.append(f"or raise the limit of {limit}: git config kit.maxPlainSize SIZE")
     raise KitError("this commit would put large content into Git:\n" + "\n".join(lines), hint="\n      ".join(hints))
+
+
+@command.command("update")
+@click.argument("ref")
+@click.argument("old")
+@click.argument("new")
+@click.pass_obj
+def update(context: Context, ref: str, old: str, new: str) -> int:
+    """On a Git server: refuse a push of one ref that breaks the rules of environments, journal and releases."""
+    from gitkit.lifecycle.guard.server import update_of
+
+    return _guard(context, [update_of(ref, old, new)], whole=False)
+
+
+@command.command("pre-receive")
+@click.pass_obj
+def pre_receive(context: Context) -> int:
+    """On a Git server: the same for all refs of a push at once (githooks(5): refs on standard input)."""
+    from gitkit.lifecycle.guard.server import parse_updates
+
+    return _guard(context, parse_updates(sys.stdin.buffer.read()), whole=True)
+
+
+def _guard(context: Context, updates: "Sequence[Update]", *, whole: bool) -> int:
+    from gitkit.cli.guarding import server_of
+    from gitkit.lifecycle.guard.check import check
+
+    refused = check(server_of(context, updates, whole=whole))
+    for ref, error in refused:
+        say(f"git kit refuses {ref}: {error.message}")
+        if error.hint:
+            say(f"hint: {error.hint}")
+    return 1 if refused else 0
 
 
 def _arguments(paths: Sequence[bytes]) -> str:

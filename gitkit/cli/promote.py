@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gitkit.cli.ci_moves import publish_move, publish_refusal
+from gitkit.cli.ci_outputs import dotenv_option
 from gitkit.cli.env import lifecycle_place
 from gitkit.cli.output import example, human_size, json_option, plural, print_json, print_table, say
 from gitkit.cli.progress import shown
@@ -35,6 +37,7 @@ _WORDS = {"stay": "runs there already", "forward": "the branch moves forward", "
     multiple=True,
     help="Waive a rule, if the policy lets you; needs --reason.",
 )
+@dotenv_option
 @json_option
 @click.pass_obj
 def command(
@@ -45,6 +48,7 @@ def command(
     reason: str | None,
     dry_run: bool,
     override: tuple[str, ...],
+    dotenv: str | None,
     as_json: bool,
 ) -> None:
     """Bring a released VERSION into an ENVIRONMENT and move the registry's tag of that name to the same digest.
@@ -58,14 +62,19 @@ def command(
     if override and not reason:
         raise click.UsageError("--override needs --reason")
     place, remote = lifecycle_place(context), context.lifecycle_remote
-    with shown() as emit:
-        if dry_run:
-            thought = plan(place, remote, version, environment, override=override, emit=emit)
-        else:
-            moved = promote(place, remote, version, environment, reason=reason, override=override, emit=emit)
+    try:
+        with shown() as emit:
+            if dry_run:
+                thought = plan(place, remote, version, environment, override=override, emit=emit)
+            else:
+                moved = promote(place, remote, version, environment, reason=reason, override=override, emit=emit)
+    except GateRefused as error:
+        publish_refusal(context.environ, version, environment, error, dotenv=dotenv)
+        raise
     if dry_run:
         _report_plan(context, thought, as_json)
         return
+    publish_move(context.environ, moved, remote.url, dotenv=dotenv)
     report_move(moved, as_json)
 
 
@@ -82,6 +91,8 @@ def report_move(moved: Moved, as_json: bool) -> None:
     for verdict in moved.verdicts:
         if verdict.outcome == "waived":
             say(f"  {verdict.gate}: {verdict.reason}")
+    if moved.entry is not None and moved.entry.event.kind == "rollback":
+        say(f"{moved.environment} is held: git kit resume {moved.environment}")
     click.echo(moved.kit.digest)
 
 

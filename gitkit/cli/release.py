@@ -4,6 +4,8 @@ from typing import Any
 
 import click
 
+from gitkit.cli.ci_moves import publish_release
+from gitkit.cli.ci_outputs import dotenv_option
 from gitkit.cli.kit_shared import (
     build_kits,
     compression_option,
@@ -17,7 +19,6 @@ from gitkit.cli.kit_shared import (
 from gitkit.cli.output import example, json_option, print_json, say
 from gitkit.cli.progress import shown
 from gitkit.context import Context
-from gitkit.errors import PartlyDone
 from gitkit.modelkit.release import Released, release
 
 
@@ -28,6 +29,7 @@ from gitkit.modelkit.release import Released, release
 )
 @layer_format_option
 @compression_option
+@dotenv_option
 @json_option
 @click.pass_obj
 def command(
@@ -37,17 +39,19 @@ def command(
     formats: tuple[str, ...],
     layer_format: str | None,
     compression: str | None,
+    dotenv: str | None,
     as_json: bool,
 ) -> None:
     """Build the kit of the release TAG, push it under that name, and print its digest.
 
     With several formats the first is pushed as TAG and the others as TAG-FORMAT. Needs no content in this clone when
     the remote has it, so CI can release from pointers. Doing it again changes nothing; a name that holds another kit is
-    refused (exit code 13). Appends digest= and reference= to $GITHUB_OUTPUT where that is set.
+    refused (exit code 13). Appends digest=, reference= and more to $GITHUB_OUTPUT where that is set.
     """
     wanted = list(dict.fromkeys(formats)) or context.config.kit.formats
     options = [options_of(context.config.kit, name, layer_format, compression) for name in wanted]
     content = content_of(context)
+    entry = None
     with shown() as emit:
         kits = build_kits(context, tag, None, options, content=content, emit=emit)
         results = release(content, context.remote(write=True), kits, transfers=context.settings.transfers, emit=emit)
@@ -55,8 +59,8 @@ def command(
             from gitkit.cli.env import lifecycle_place
             from gitkit.lifecycle.releases import record_release
 
-            record_release(lifecycle_place(context), results[0].kit, results[0].url, emit=emit)
-    _github_output(context, results[0])
+            entry = record_release(lifecycle_place(context), results[0].kit, results[0].url, emit=emit)
+    publish_release(context.environ, results, entry, dotenv=dotenv)
     if as_json:
         print_json({**_as_json(results[0]), "formats": [_as_json(result) for result in results]})
         return
@@ -68,16 +72,3 @@ def command(
 
 def _as_json(result: Released) -> dict[str, Any]:
     return {**kit_json(result.kit, result.reference), "new": result.new, "tag": result.tag}
-
-
-def _github_output(context: Context, result: Released) -> None:
-    path = context.environ.get("GITHUB_OUTPUT")
-    if path:
-        try:
-            with open(path, "a", encoding="utf-8") as file:
-                file.write(f"digest={result.kit.digest}\nreference={result.reference}\n")
-        except OSError as error:
-            raise PartlyDone(
-                f"{result.tag} is released, but $GITHUB_OUTPUT cannot be written: {error.strerror}",
-                hint="the same command again finishes it",
-            ) from error

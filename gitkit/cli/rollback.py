@@ -2,6 +2,8 @@
 
 import click
 
+from gitkit.cli.ci_moves import publish_move
+from gitkit.cli.ci_outputs import dotenv_option
 from gitkit.cli.env import lifecycle_place
 from gitkit.cli.output import example, json_option, say
 from gitkit.cli.progress import shown
@@ -18,6 +20,7 @@ from gitkit.lifecycle.rollback import rollback
 @click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Go back N versions instead of one.")
 @click.option("--reject", is_flag=True, help="Also reject the version that runs now: no environment takes it any more.")
 @reason_option
+@dotenv_option
 @json_option
 @click.pass_obj
 def command(
@@ -28,6 +31,7 @@ def command(
     steps: int | None,
     reject: bool,
     reason: str | None,
+    dotenv: str | None,
     as_json: bool,
 ) -> None:
     """Bring an ENVIRONMENT back to a version that ran there before, and hold it there.
@@ -40,10 +44,11 @@ def command(
     """
     if version is not None and steps is not None:
         raise click.UsageError("--to and --steps exclude each other")
+    remote = context.lifecycle_remote
     with shown() as emit:
         moved = rollback(
             lifecycle_place(context),
-            context.lifecycle_remote,
+            remote,
             environment,
             to=version,
             steps=steps or 1,
@@ -51,8 +56,7 @@ def command(
             reason=reason,
             emit=emit,
         )
+    publish_move(context.environ, moved, remote.url, dotenv=dotenv)
     if reject and not as_json:
         say(f"{moved.before} is rejected")
     report_move(moved, as_json)
-    if not as_json:
-        say(f"{environment} is held: git kit resume {environment}")

@@ -148,12 +148,28 @@ def parse_event(message: str) -> Event:
         event = _from_json(json.loads(body), int(sequence.removeprefix(SEQUENCE)), previous.removeprefix(PREVIOUS))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Corrupt(f"not an event of format {FORMAT}: {lines[0][:80]}") from error
+    if not _is_sane(event):
+        raise Corrupt(f"not an event of format {FORMAT}: values of a wrong kind: {lines[0][:80]}")
     if event.kind not in KINDS:
         raise Corrupt(f'an event of the unknown kind "{event.kind[:40]}"')
     if id_ != f"{ID}{_id_of(body)}" or subject != event.subject():
         raise Corrupt(f"event {id_.removeprefix(ID)[:32]} was edited: its content gives {_id_of(body)}")
     event.__dict__["id"] = id_.removeprefix(ID)
     return event
+
+
+def _is_sane(event: Event) -> bool:
+    """Whether all that readers rely on is of its type: JSON can hold anything."""
+    points = [text for point in (event.before, event.after) if point is not None for text in point[:3]]
+    maybe = [event.environment, event.tip, event.policy, event.policy_commit, event.reason]
+    maybe += [point.tag for point in (event.before, event.after) if point is not None]
+    return (
+        all(isinstance(text, str) for text in (event.kind, *event.actor, *points))
+        and all(text is None or isinstance(text, str) for text in maybe)
+        and isinstance(event.details, dict)
+        and all(isinstance(gate, dict) for gate in event.gates)
+        and all(isinstance(gate.get(key), str) for gate in event.gates for key in ("gate", "outcome", "reason"))
+    )
 
 
 def _id_of(body: str) -> str:

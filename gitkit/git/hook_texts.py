@@ -30,8 +30,8 @@ exec <"$git_kit_refs"
 rm -f "$git_kit_refs"
 """,
 )
-_PRE_COMMIT = (b"(\n", b") || exit $?\n")
-_AROUND = {"pre-push": _PRE_PUSH, "pre-commit": _PRE_COMMIT}
+_SUBSHELL = (b"(\n", b") || exit $?\n")
+_AROUND = {"pre-push": _PRE_PUSH, "pre-commit": _SUBSHELL, "update": _SUBSHELL}
 
 
 def is_own(text: bytes) -> bool:

@@ -25,6 +25,8 @@ from gitkit.git.replace import replace_file
 from gitkit.git.repository import Repository
 
 NAMES = ("pre-push", "pre-commit")
+SERVER_NAMES = (*NAMES, "update")
+"""Those of a bare repository, which others push to."""
 
 Did = Literal["written", "updated", "added to", "wrapped", "kept", "removed", "restored"]
 State = Literal["installed", "missing", "outdated", "not executable"]
@@ -95,7 +97,7 @@ def install(repository: Repository) -> list[Change]:
         Denied, Unsupported: as ``folder``, or permissions do not suffice.
     """
     where = folder(repository)
-    return [_install(where, name) for name in NAMES]
+    return [_install(where, name) for name in names(repository)]
 
 
 def uninstall(repository: Repository) -> list[Change]:
@@ -106,7 +108,7 @@ def uninstall(repository: Repository) -> list[Change]:
         Denied, Unsupported: as ``folder``, or permissions do not suffice.
     """
     where = folder(repository)
-    changes = [_uninstall(where, name) for name in NAMES]
+    changes = [_uninstall(where, name) for name in names(repository)]
     return [change for change in changes if change is not None]
 
 
@@ -117,15 +119,20 @@ def inspect(repository: Repository) -> list[Hook]:
         Denied, InvalidFile, Unsupported: as ``install``.
     """
     where = folder(repository)
-    return [Hook(name, os.path.join(where.path, name), _state(where, name)) for name in NAMES]
+    return [Hook(name, os.path.join(where.path, name), _state(where, name)) for name in names(repository)]
+
+
+def names(repository: Repository) -> tuple[str, ...]:
+    """The hooks that git kit has for this kind of repository."""
+    return SERVER_NAMES if repository.worktree is None else NAMES
 
 
 def is_untouched(repository: Repository) -> bool:
     """Whether nobody put any of our hooks' names to use, and the folder is in this repository's ``.git``."""
     where = folder(repository)
-    names = [os.path.join(where.path, name) for name in NAMES]
+    paths = [os.path.join(where.path, name) for name in names(repository)]
     of_git = _is_in(os.path.realpath(where.path), os.path.realpath(repository.common_dir))
-    return of_git and not any(os.path.lexists(name) for name in names)
+    return of_git and not any(os.path.lexists(path) for path in paths)
 
 
 def script(name: str) -> bytes:

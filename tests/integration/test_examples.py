@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import yaml  # noqa: TID253
 
 from tests.lib.registries import PASSWORD, REPOSITORY, USER, RealRegistry
-from tests.lib.repos import Repo, clean_environ, init, run, some_bytes
+from tests.lib.repos import Ran, Repo, clean_environ, init, run, some_bytes
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 QUICKSTART = EXAMPLES / "quickstart" / "run.py"
@@ -23,6 +24,8 @@ WORKFLOWS = {
     "vendor.github-workflows": EXAMPLES / "ci" / "github" / "release.yml",
     "vendor.gitlab-ci": EXAMPLES / "ci" / "gitlab" / ".gitlab-ci.yml",
 }
+GITHUB = {name: EXAMPLES / "ci" / "github" / f"{name}.yml" for name in ("promote", "rollback", "audit")}
+GITLAB = EXAMPLES / "ci" / "gitlab" / "environments.gitlab-ci.yml"
 
 WIDE, FLOATS = [1, 1 << 40], [0.0, -1.5, 1 / 3, 65504.0, 1e-9, float("inf")] + [0.25] * 40_000
 
@@ -271,3 +274,125 @@ def test_ci_files_all_run_the_same_release_without_content(path: Path) -> None:
     assert 'git kit release "$TAG"' in text
     assert "GIT_KIT_SKIP_SMUDGE" in text
     assert "--password-stdin" in text
+
+
+# -- CI that moves environments --------------------------------------------------------------------------------------
+
+RULES = """\
+[environments.dev]
+branch = "main"
+[environments.staging]
+branch = "staging"
+from = ["dev"]
+auto = "newest"
+[environments.prod]
+branch = "prod"
+from = ["staging"]
+"""
+HOSTILE = """slow"; touch pwned; '$(touch pwned)' `touch pwned` ${{ x }} -- --reject"""
+SYSTEMS = ("sh", "github", "gitlab")
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path, repo: Repo, bare: Repo) -> Repo:
+    """The clone of a CI job, in a home that knows no person; v1.0.0 and v2.0.0 are released and nothing runs yet."""
+    repo.git("remote", "add", "origin", str(bare.path))
+    repo.kit("install")
+    files = {
+        ".gitattributes": "*.gguf filter=kit -text\n",
+        ".gitkit.toml": RULES,
+        "Kitfile": KITFILE,
+        "README.md": "#\n",
+    }
+    for number in (1, 2):
+        repo.commit(f"model {number}", {**files, "model.gguf": some_bytes(5000, seed=number)})
+        repo.git("tag", f"v{number}.0.0")
+        repo.git("push", "--quiet", "origin", "main", f"v{number}.0.0")
+        repo.kit("release", f"v{number}.0.0")
+    clone = pointer_clone(bare, tmp_path)
+    clone.environ |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_KIT_SKIP_SMUDGE": "1"}
+    return clone
+
+
+def script_of(system: str, name: str) -> str:
+    """What the example for a CI system runs, without installing git kit and logging in."""
+    if system == "sh":
+        return (EXAMPLES / "ci" / f"{name}.sh").read_text()
+    if system == "github":
+        (job,) = yaml.safe_load(GITHUB[name].read_text())["jobs"].values()
+        (text,) = [str(step["run"]) for step in job["steps"] if step.get("id") == "kit"]
+        return text
+    return "\n".join(yaml.safe_load(GITLAB.read_text())[name]["script"])
+
+
+def run_ci(clone: Repo, system: str, name: str, *, code: int | None = 0, **variables: str) -> Ran:
+    """Run it as a job that Bob started."""
+    asked = dict.fromkeys(("VERSION", "ENVIRONMENT", "REASON", "TO", "REJECT"), "") if system != "sh" else {}
+    person = {"GIT_COMMITTER_NAME": "bob", "GIT_COMMITTER_EMAIL": "7+bob@users.noreply.example.com"}
+    environ = {**clone.environ, **asked, **person, **variables}
+    return run(["sh", "-e", "-c", script_of(system, name)], cwd=clone.path, environ=environ, code=code)
+
+
+def events(clone: Repo) -> list[str]:
+    clone.git("fetch", "--quiet")
+    return clone.out("log", "--reverse", "--format=%an: %s", "origin/kit/journal").splitlines()[2:]
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_promotion_and_rollback_of_ci_move_environments_for_the_person_who_asked(
+    pipeline: Repo, tmp_path: Path, system: str
+) -> None:
+    outputs = tmp_path / "outputs"
+    sync = "sync-environments" if system == "gitlab" else "promote"
+    run_ci(pipeline, system, sync)
+    run_ci(pipeline, system, sync)
+    asked = {"VERSION": "v2.0.0", "ENVIRONMENT": "prod", "REASON": HOSTILE}
+    run_ci(pipeline, system, "promote", **asked, GITHUB_OUTPUT=str(outputs))
+    assert "moved=true\n" in outputs.read_text()
+    pipeline.kit("promote", "v1.0.0", "staging", extra={"GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b.c"})
+    run_ci(pipeline, system, "promote", VERSION="v1.0.0", ENVIRONMENT="prod", REASON="older")
+    done = run_ci(pipeline, system, "rollback", ENVIRONMENT="prod", REASON=HOSTILE, TO="v2.0.0", REJECT="true")
+    assert done.stdout.strip().splitlines()[-1].startswith("sha256:")
+    assert events(pipeline) == [
+        *("bob: promote v2.0.0 staging", "bob: promote v2.0.0 prod", "a: promote v1.0.0 staging"),
+        *("bob: promote v1.0.0 prod", "bob: rollback v2.0.0 prod"),
+    ]
+    event = json.loads(pipeline.out("log", "-1", "--format=%b", "origin/kit/journal").splitlines()[0])
+    assert (event["reason"], event["details"]) == (HOSTILE, {"hold": True, "reject": True})
+    assert not (pipeline.path / "pwned").exists()
+    if system == "gitlab":
+        assert "KIT_VERSION=v2.0.0\nKIT_ENVIRONMENT=prod\n" in (pipeline.path / "kit.env").read_text()
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_audit_of_ci_fails_where_the_journal_was_cut_off_since_the_last_run(
+    pipeline: Repo, bare: Repo, tmp_path: Path, system: str
+) -> None:
+    def night(name: str, seen: str, code: int | None = 0) -> Ran:
+        clone = Repo(bare.path, pipeline.environ).clone(tmp_path / name)
+        return run_ci(clone, system, "audit", SEEN=str(tmp_path / seen), code=code)
+
+    for name in ("first", "second"):
+        night(name, "seen")
+    journal = (tmp_path / "seen").read_text()
+    bare.git("update-ref", "refs/heads/kit/journal", "refs/heads/kit/journal~1")
+    assert night("third", "seen", code=None).returncode != 0
+    assert (tmp_path / "seen").read_text() == journal
+    night("without a memory", "new")
+
+
+@pytest.mark.parametrize("path", [*GITHUB.values(), GITLAB], ids=[*GITHUB, "gitlab"])
+def test_ci_file_for_environments_fits_the_schema_of_its_system(path: Path, tmp_path: Path) -> None:
+    schema = "vendor.gitlab-ci" if path == GITLAB else "vendor.github-workflows"
+    argv = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str(path)]
+    run(argv, cwd=tmp_path, environ=clean_environ(tmp_path / "home"))
+
+
+@pytest.mark.parametrize("path", GITHUB.values(), ids=GITHUB)
+def test_workflow_gives_to_its_scripts_nothing_but_variables(path: Path) -> None:
+    workflow = yaml.safe_load(path.read_text())
+    (job,) = workflow["jobs"].values()
+    assert all("${{" not in step.get("run", "") for step in job["steps"])
+    assert workflow["concurrency"]["cancel-in-progress"] is False
+    assert set(workflow["permissions"]) == {"contents", "packages"}
+    assert next(step for step in job["steps"] if "checkout" in step.get("uses", ""))["with"]["fetch-depth"] == 0

@@ -716,7 +716,7 @@ def test_release_of_all_formats_tags_the_first_with_the_version_and_again_does_n
     assert {key: told[key] for key in told["formats"][0]} == told["formats"][0]
     assert told["new"] is True
     assert told["reference"] == f"{of(fault_registry)}@{told['digest']}"
-    assert output.read_text() == f"digest={told['digest']}\nreference={told['reference']}\n"
+    assert output.read_text().startswith(f"digest={told['digest']}\nreference={told['reference']}\n")
     puts = [call.path.rpartition("/")[2] for call in fault_registry.seen("PUT", "/manifests/")]
     assert puts == tags[::-1]
     before = len(fault_registry.requests)

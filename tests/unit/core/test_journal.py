@@ -91,6 +91,11 @@ def test_event_that_was_edited_is_refused(old: str, new: str) -> None:
         ('"time":"2026', '"time":"26'),
         ('{"actor":{"email":"ada@example.com","name":"Ada"}', '{"actor":[]'),
         ('{"actor"', '["actor"'),
+        ('"kind":"promote"', '"kind":7'),
+        ('"name":"Ada"', '"name":null'),
+        ('"reason":"two', '"reason":["two"],"x":"'),
+        ('"outcome":"passed"', '"outcome":true'),
+        ('"tip":"', '"tip":{},"x":"'),
     ],
 )
 def test_text_that_is_no_event_is_refused(old: str, new: str) -> None:
