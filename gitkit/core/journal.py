@@ -5,18 +5,22 @@ Pure: no clock, no Git.
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from gitkit.core.digest import is_digest
 from gitkit.errors import Corrupt
 
 FORMAT = 1
 EMPTY_ID = "0" * 32
 SEQUENCE, PREVIOUS, ID = "Kit-Sequence: ", "Kit-Previous: ", "Kit-Id: "
 
+_GATE = ("gate", "outcome", "reason")
+_OID = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -159,17 +163,23 @@ def parse_event(message: str) -> Event:
 
 
 def _is_sane(event: Event) -> bool:
-    """Whether all that readers rely on is of its type: JSON can hold anything."""
-    points = [text for point in (event.before, event.after) if point is not None for text in point[:3]]
-    maybe = [event.environment, event.tip, event.policy, event.policy_commit, event.reason]
-    maybe += [point.tag for point in (event.before, event.after) if point is not None]
+    """Whether all that readers rely on is what it should be: JSON can hold anything."""
+    points = [point for point in (event.before, event.after) if point is not None]
+    oids = [event.tip, event.policy_commit, *(point.tag for point in points)]
+    gates = [gate.get(key) if isinstance(gate, dict) else None for gate in event.gates for key in _GATE]
+    texts = (event.kind, *event.actor, *(point.version for point in points), *gates)
+    maybe = (event.environment, event.policy, event.reason)
     return (
-        all(isinstance(text, str) for text in (event.kind, *event.actor, *points))
+        all(isinstance(text, str) for text in texts)
         and all(text is None or isinstance(text, str) for text in maybe)
+        and all(oid is None or _is_oid(oid) for oid in oids)
+        and all(_is_oid(point.commit) and is_digest(point.digest) for point in points)
         and isinstance(event.details, dict)
-        and all(isinstance(gate, dict) for gate in event.gates)
-        and all(isinstance(gate.get(key), str) for gate in event.gates for key in ("gate", "outcome", "reason"))
     )
+
+
+def _is_oid(text: object) -> bool:
+    return isinstance(text, str) and _OID.fullmatch(text) is not None
 
 
 def _id_of(body: str) -> str:

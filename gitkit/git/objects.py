@@ -146,7 +146,8 @@ def _commit(record: bytes) -> Commit:
 def write_commit(git: Git, *, tree: str, parents: Sequence[str], message: str) -> str:
     """A commit object; returns its oid. Signed when the person's Git signs commits."""
     sign = ["-S"] if signs(git) else []
-    args = ["commit-tree", *sign, tree]
+    # A person's i18n.commitEncoding would have readers take the message for another text.
+    args = ["-c", "i18n.commitEncoding=UTF-8", "commit-tree", *sign, tree]
     for parent in parents:
         args += ["-p", parent]
     return git.run(*args, stdin=message.encode("utf-8", "surrogateescape")).decode().strip()

@@ -26,12 +26,15 @@ _Step = Literal["stay", "forward", "commit"]
 
 
 class Plan(NamedTuple):
-    """A promotion that is thought through and not done. ``step`` is what the environment's branch would do."""
+    """A promotion that is thought through and not done. ``step`` is what the environment's branch would do, ``who`` the
+    person and the moment that the rules were decided for.
+    """
 
     environment: str
     kit: Kit
     state: State
     step: _Step
+    who: journal.Who
     verdicts: Sequence[Verdict]
 
     @property
@@ -68,8 +71,9 @@ class Promotion:
         state = situation.state(self.name)
         kit = self._kit(situation)
         step = _step(self.place, state, rules.environment(self.name), kit)
-        verdicts = [] if step == "stay" else self._verdicts(situation, kit, every)
-        return Plan(self.name, kit, state, step, verdicts)
+        who = journal.who(self.place.repository.git)
+        verdicts = [] if step == "stay" else self._verdicts(situation, kit, who, every)
+        return Plan(self.name, kit, state, step, who, verdicts)
 
     def run(self) -> Moved:
         """Do it. Promoting what runs there already only repairs the registry.
@@ -126,16 +130,15 @@ class Promotion:
                 hint="a version never changes: make a new tag for the new content; see git kit audit verify",
             )
 
-    def _verdicts(self, situation: Situation, kit: Kit, every: bool) -> list[Verdict]:
+    def _verdicts(self, situation: Situation, kit: Kit, who: journal.Who, every: bool) -> list[Verdict]:
         """Gates may take long: where a hold or a freeze stands in the way, they are evaluated only for ``every``."""
         rules = situation.policy(self.name)
-        actor, moment = journal.who(self.place.repository.git)
         case = Case(
             config=rules,
             environment=self.name,
             point=move.point_of(self.place, kit),
             ledger=situation.ledger_of(self.name),
-            now=journal.not_before(moment, situation.entries, ignore),
+            now=journal.not_before(who.time, situation.entries, ignore),
             authors=authors_of(self.place, kit.commit, kit.version),
             stays=situation.stays,
         )
@@ -144,7 +147,7 @@ class Promotion:
             from gitkit.lifecycle.gates.evaluate import evaluate
 
             verdicts += evaluate(rules, self.name, self._subject(situation, kit))
-        return waive(case, verdicts, self.override, actor.name, actor.email)
+        return waive(case, verdicts, self.override, who.actor.name, who.actor.email)
 
     def _subject(self, situation: Situation, kit: Kit) -> Subject:
         current = situation.state(self.name).current
@@ -167,6 +170,7 @@ class Promotion:
             situation,
             "promote",
             environment=self.name,
+            who=plan.who,
             emit=self.emit,
             before=move.point_of_run(self.place, plan.state.current),
             after=move.point_of(self.place, plan.kit),

@@ -80,16 +80,22 @@ def record(place: Place, prepare: Prepare, *, tag: str | None = None, emit: Sink
 
 
 def event_of(
-    situation: Situation, kind: str, *, environment: str | None = None, emit: Sink = ignore, **fields: object
+    situation: Situation,
+    kind: str,
+    *,
+    environment: str | None = None,
+    who: journal.Who | None = None,
+    emit: Sink = ignore,
+    **fields: object,
 ) -> Event:
-    """An event of the person who runs the command, now. ``fields`` are those of ``Event``.
+    """An event of the person who runs the command, now, or of ``who`` then. ``fields`` are those of ``Event``.
 
     Raises:
         InvalidFile: Git does not know who it is, or does not sign although only signed events count.
     """
     git = situation.place.repository.git
     trust.require_signing(git, (situation.policy(environment) if environment else situation.place.config).journal)
-    actor, moment = journal.who(git)
+    actor, moment = who or journal.who(git)
     if environment is not None:
         fields.setdefault("tip", situation.tip(environment))
         fields.setdefault("policy", situation.policy(environment).policy_of(environment))

@@ -43,7 +43,9 @@ def test_event_that_is_appended_elsewhere_keeps_its_id() -> None:
 
 
 texts = st.text(max_size=20)
-points = st.none() | st.builds(Point, version=texts, digest=texts, commit=texts, tag=st.none() | texts)
+oids = st.text("0123456789abcdef", min_size=40, max_size=40)
+digests = st.text("0123456789abcdef", min_size=64, max_size=64).map("sha256:{}".format)
+points = st.none() | st.builds(Point, version=texts, digest=digests, commit=oids, tag=st.none() | oids)
 events = st.builds(
     Event,
     kind=st.sampled_from(["promote", "freeze", "release", "hold"]),
@@ -51,7 +53,7 @@ events = st.builds(
     actor=st.builds(Actor, texts, texts),
     environment=st.none() | st.from_regex(r"[a-z]{1,9}", fullmatch=True),
     before=points,
-    after=st.none() | st.builds(Point, st.from_regex(r"v[0-9.]{1,9}", fullmatch=True), texts, texts, st.none() | texts),
+    after=st.none() | st.builds(Point, st.from_regex(r"v[0-9.]{1,9}", fullmatch=True), digests, oids, st.none() | oids),
     reason=st.none() | st.text(min_size=1, max_size=30),
     until=st.none() | st.integers(0, 4 * 10**15),
     details=st.dictionaries(texts, texts | st.booleans(), max_size=3),
@@ -96,6 +98,9 @@ def test_event_that_was_edited_is_refused(old: str, new: str) -> None:
         ('"reason":"two', '"reason":["two"],"x":"'),
         ('"outcome":"passed"', '"outcome":true'),
         ('"tip":"', '"tip":{},"x":"'),
+        ('"tip":"', '"tip":"--output=x'),
+        ('"digest":"sha256:a', '"digest":"sha256:g'),
+        ('"commit":"b', '"commit":"B'),
     ],
 )
 def test_text_that_is_no_event_is_refused(old: str, new: str) -> None:
