@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.lib.registry_fixtures",
     "tests.lib.filesystems",
     "tests.lib.lifecycle_world",
+    "tests.lib.story",
 ]
 
 

@@ -37,7 +37,7 @@ def command(context: Context, before: str, after: str, as_markdown: bool, all_te
     elif as_markdown:
         click.echo("\n".join(markdown(result)))
     else:
-        click.echo("\n".join(_text(result, None if all_tensors else _SHOWN)))
+        click.echo("\n".join(lines(result, None if all_tensors else _SHOWN)))
 
 
 def _side(context: Context, name: str) -> "Side":
@@ -98,7 +98,8 @@ def _lower_is_better(context: Context) -> set[str]:
 # -- text ----------------------------------------------------------------------------------------------------------
 
 
-def _text(result: Diff, limit: int | None) -> Iterator[str]:
+def lines(result: Diff, limit: int | None = _SHOWN) -> Iterator[str]:
+    """The diff for people; at most ``limit`` tensors of each file."""
     yield f"{result.before.title} -> {result.after.title}"
     moved, shared = human_size(result.bytes_to_move), human_size(result.bytes_shared)
     yield f"{plural(len(result.files), 'file')} changed, {result.same_files} the same; {moved} to move, {shared} shared"

@@ -68,6 +68,7 @@ GROUPS: tuple[tuple[str, tuple[Row, ...]], ...] = (
             Row("rollback", "bring an environment back to an earlier version", "rollback"),
             Row("deploy", "put the version that an environment runs into a folder", "deploy"),
             Row("metrics", "show metrics, and compare those of two versions", "metrics"),
+            Row("lineage", "show data, commit, kit and environments of a version", "lineage"),
             Row("approve", "agree that a version comes into an environment", "approve"),
             Row("reject", "let no environment take a version any more", "reject"),
             Row("hold", "let no promotion move an environment", "hold"),

@@ -13,6 +13,10 @@ MAX_SIZE = 1024
 
 VERSION_LINE = b"version git-kit/1\n"
 _LFS_VERSION_LINE = b"version https://git-lfs.github.com/spec/v1\n"
+_KEY_AT = len(VERSION_LINE)
+_OID_AT = _KEY_AT + len("oid ")
+_OID_END = _OID_AT + len("sha256:") + 64
+_SIZE_AT = _OID_END + len("\nsize ")
 _RESERVED = ("version", "oid", "size")
 _KEY = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-")
 _MAX_CONTENT = (1 << 63) - 1
@@ -39,7 +43,7 @@ def parse(data: bytes) -> Pointer | None:
     if len(data) > MAX_SIZE:
         return None
     if data.startswith(VERSION_LINE):
-        return _parse_own(data)
+        return _parse_plain(data) or _parse_own(data)
     if data.startswith(_LFS_VERSION_LINE):
         return _parse_lfs(data)
     return None
@@ -53,9 +57,27 @@ def resembles(data: bytes) -> bool:
 
 def has_conflict(data: bytes) -> bool:
     """Whether ``data`` is a pointer into which a merge wrote conflict markers: never content that somebody meant."""
+    if b"<<<<<<< " not in data:
+        return False
     lines = data.splitlines()
     marked = [any(line.startswith(mark) for line in lines) for mark in (b"<<<<<<< ", b"=======", b">>>>>>> ")]
     return all(marked) and any(line + b"\n" in (VERSION_LINE, _LFS_VERSION_LINE) for line in lines)
+
+
+def _parse_plain(data: bytes) -> Pointer | None:
+    """What ``_parse_own`` finds, in a fraction of its time, for a pointer without extra lines."""
+    digest, size = data[_OID_AT:_OID_END], data[_SIZE_AT:-1]
+    if (
+        data[_KEY_AT:_OID_AT] != b"oid "
+        or not digest.startswith(b"sha256:")
+        or digest[7:].translate(None, b"0123456789abcdef")
+        or data[_OID_END:_SIZE_AT] != b"\nsize "
+        or not data.endswith(b"\n")
+        or not size.isdigit()
+    ):
+        return None
+    number = _size(size.decode())
+    return None if number is None else Pointer(digest.decode(), number)
 
 
 def _parse_own(data: bytes) -> Pointer | None:

@@ -8,13 +8,10 @@ from gitkit.errors import Conflict, Denied, KitError
 from gitkit.git import worktree
 from gitkit.store.fingerprint import Fingerprint, head_of
 from gitkit.store.hashcache import HashCache, Recalled
-from gitkit.store.ingest import BLOCK, Source, copy_hashed
+from gitkit.store.ingest import BLOCK, SMALL, Source, copy_hashed
 from gitkit.store.layout import ImageLayout
 
 CONFLICT_HINT = "choose a side: git checkout --ours -- FILE (or --theirs), then: git add -- FILE"
-
-_SMALL = 64 << 10
-"""Most files are smaller, and a whole block costs time to set up."""
 
 
 class Place(NamedTuple):
@@ -168,10 +165,10 @@ class _Watched:
 
 def _first_block(source: Source) -> memoryview:
     """The first block of ``source``; shorter only where that is all."""
-    start = _read(source, _SMALL)
-    if len(start) < _SMALL:
+    start = _read(source, SMALL)
+    if len(start) < SMALL:
         return start
-    rest = _read(source, BLOCK - _SMALL)
+    rest = _read(source, BLOCK - SMALL)
     return memoryview(b"".join((start, rest)))
 
 

@@ -106,6 +106,7 @@ class Session:
             answer = seen
         content.drain()
         self._answers.small(answer)
+        around.store.get_ready()  # Git is busy with the answer
 
     @staticmethod
     def _seen(place: "Place") -> bytes | None:
@@ -144,6 +145,10 @@ class Session:
         is_unwanted = around.skip or around.declines(path, pointer)
         if is_unwanted or (not in_worktree and b"treeish" not in fields and self._is_compared(path)):
             self._leave_pointer(path, head, in_worktree)
+        elif pointer.size <= MAX_PAYLOAD and (data := around.store.read_small(pointer.digest, pointer.size)):
+            self._answers.small(data)
+            if in_worktree:
+                self._materialising().inlined(path, head, pointer.digest)
         elif git_waits and self._can_wait(pointer):
             self._answers.small(head)
             self._materialising().add(path, pointer, head, fields.get(b"blob", b"").decode(), _treeish(fields))

@@ -4,7 +4,6 @@ Git writes a whole request and only then reads, so nothing may be answered befor
 """
 
 import fcntl
-import io
 import os
 
 from gitkit.core import pktline
@@ -17,6 +16,11 @@ if TYPE_CHECKING:  # the handshake waits for no import
     from gitkit.store.ingest import Source
 
 _GULP = 1 << 20
+_SIP = 64 << 10
+_SUCCESS = pktline.text_packets([b"status=success"])
+_END = pktline.FLUSH + pktline.FLUSH
+_LENGTHS: dict[bytes, int] = {}
+"""Packet headers that were read before, and what they say."""
 
 
 class ProtocolError(KitError):
@@ -24,11 +28,15 @@ class ProtocolError(KitError):
 
 
 class Requests:
-    """What Git sends, read in gulps of 1 MiB."""
+    """What Git sends, read in gulps of up to 1 MiB."""
 
     def __init__(self, fd: int) -> None:
         _enlarge(fd)
-        self._file = io.BufferedReader(io.FileIO(fd, closefd=False), _GULP)
+        self._fd = fd
+        self.data = b""
+        """What was read last; from ``at`` on it is still to be looked at."""
+        self.at = 0
+        self._gulp = _SIP
 
     def section(self) -> list[bytes] | None:
         """Text lines up to a flush packet, without their line ends; None at the end of input.
@@ -38,61 +46,95 @@ class Requests:
         """
         lines: list[bytes] = []
         while True:
-            header = self._file.read(4)
-            if not header and not lines:
+            if not lines and self.at == len(self.data) and not self.more():
                 return None
-            length = _length(header)
-            if length is None:
+            length = self.header()
+            if length == 0:
                 return lines
-            lines.append(self._exactly(length).removesuffix(b"\n"))
+            while len(self.data) - self.at < length:
+                if not self.more():
+                    raise ProtocolError("Git closed the pipe inside a packet")
+            end = self.at + length
+            lines.append(self.data[self.at : end].removesuffix(b"\n"))
+            self.at = end
 
     def content(self) -> "Content":
         """The content of the current request. It must be read to its end before the next section."""
-        return Content(self._file)
+        return Content(self)
 
-    def _exactly(self, length: int) -> bytes:
-        data = self._file.read(length)
-        if len(data) != length:
-            raise ProtocolError("Git closed the pipe inside a packet")
-        return data
+    def header(self) -> int:
+        """The length of the next packet's payload; 0 for a flush packet.
+
+        Raises:
+            ProtocolError: there is no packet.
+        """
+        header = self.data[self.at : self.at + 4]
+        while len(header) < 4 and self.more():
+            header = self.data[self.at : self.at + 4]
+        length = _LENGTHS.get(header)
+        if length is None:
+            length = _LENGTHS[header] = _length(header)
+        self.at += 4
+        return length
+
+    def more(self) -> bool:
+        """Read; False at the end of input."""
+        read = os.read(self._fd, self._gulp)
+        if len(read) == self._gulp:
+            self._gulp = _GULP  # not from the start: it costs time to set up, and most requests are small
+        self.data = self.data[self.at :] + read
+        self.at = 0
+        return bool(read)
 
 
 class Content:
     """The payloads up to a flush packet, as one stream."""
 
-    def __init__(self, file: "io.BufferedReader[io.FileIO]") -> None:
-        self._file = file
+    def __init__(self, requests: Requests) -> None:
+        self._requests = requests
         self._left = 0
         self._ended = False
 
     def readinto(self, buffer: memoryview, /) -> int:
         """Fill ``buffer``; less than its length only at the end."""
         filled = 0
-        while filled < len(buffer) and not self._ended:
-            if self._left == 0:
-                length = _length(self._file.read(4))
-                if length is None:
-                    self._ended = True
-                    break
-                self._left = length
-            count = self._file.readinto(buffer[filled : filled + self._left])
-            if not count:
-                raise ProtocolError("Git closed the pipe inside a file")
-            self._left -= count
+        while filled < len(buffer) and (count := self._available()):
+            count = min(count, len(buffer) - filled)
+            at = self._requests.at
+            buffer[filled : filled + count] = memoryview(self._requests.data)[at : at + count]
+            self._took(count)
             filled += count
         return filled
 
     def read(self, limit: int) -> bytes:
         """At most ``limit`` bytes; less only at the end."""
-        buffer = bytearray(limit)
-        return bytes(buffer[: self.readinto(memoryview(buffer))])
+        pieces = []
+        while limit and (count := self._available()):
+            count = min(count, limit)
+            at = self._requests.at
+            pieces.append(self._requests.data[at : at + count])
+            self._took(count)
+            limit -= count
+        return b"".join(pieces)
 
     def drain(self) -> None:
         """Read what is left and forget it."""
-        if not self._ended:
-            buffer = memoryview(bytearray(_GULP))
-            while self.readinto(buffer):
-                pass
+        while count := self._available():
+            self._took(count)
+
+    def _available(self) -> int:
+        """How much of the content can be taken without reading; 0 only at the end."""
+        requests = self._requests
+        if self._left == 0 and not self._ended:
+            self._left = requests.header()
+            self._ended = self._left == 0
+        if self._left and requests.at == len(requests.data) and not requests.more():
+            raise ProtocolError("Git closed the pipe inside a file")
+        return min(self._left, len(requests.data) - requests.at)
+
+    def _took(self, count: int) -> None:
+        self._requests.at += count
+        self._left -= count
 
 
 class Answers:
@@ -110,8 +152,8 @@ class Answers:
 
     def small(self, data: bytes) -> None:
         """A whole successful answer that fits one packet."""
-        body = pktline.packet(data) if data else b""
-        self._write(pktline.text_packets([b"status=success"]) + body + pktline.FLUSH + pktline.FLUSH)
+        header = b"%04x" % (len(data) + 4) if data else b""
+        self._write(b"".join((_SUCCESS, header, data, _END)))
 
     def stream(self, source: "Source", *, observe: "hashlib._Hash | None" = None) -> None:
         """The content section: all of ``source``, shown to ``observe`` on its way. The caller sends the statuses."""
@@ -135,9 +177,9 @@ class Answers:
         self._write(pktline.FLUSH)
 
     def _write(self, data: bytes | memoryview) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._fd, view) :]
+        written = os.write(self._fd, data)
+        while written < len(data):
+            written += os.write(self._fd, memoryview(data)[written:])
 
 
 def shake_hands(requests: Requests, answers: Answers) -> None:
@@ -157,9 +199,9 @@ def shake_hands(requests: Requests, answers: Answers) -> None:
     answers.lines(*(capability for capability in ours if capability in offered))
 
 
-def _length(header: bytes) -> int | None:
+def _length(header: bytes) -> int:
     try:
-        return pktline.payload_length(header)
+        return pktline.payload_length(header) or 0
     except ValueError as error:
         raise ProtocolError(f"Git sent {header!r} where a packet begins") from error
 

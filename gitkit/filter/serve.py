@@ -4,10 +4,13 @@ Starts fast: the handshake is answered before anything of the clone is looked at
 imported (``typing`` alone costs more than the handshake).
 """
 
+import gc
 import sys
 
 from gitkit.errors import KitError
 from gitkit.filter.protocol import Answers, ProtocolError, Requests, shake_hands
+
+_OBJECTS_PER_COLLECTION = 100_000
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +26,8 @@ def serve(stdin: int, stdout: int, look_around: "Callable[[], Surroundings]") ->
         shake_hands(requests, answers)
         from gitkit.filter.process import Session
 
+        # What is kept for each of thousands of files holds no cycles, and looking for them would take long.
+        gc.set_threshold(_OBJECTS_PER_COLLECTION)
         session = Session(requests, answers, look_around)
         while session.answer_one():
             pass

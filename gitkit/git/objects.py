@@ -87,7 +87,7 @@ def read_small(git: Git, oids: Iterable[str], limit: int) -> dict[str, bytes]:
     small = [oid for oid, size in sizes(git, dict.fromkeys(oids)).items() if size <= limit]
     if not small:
         return {}
-    out = git.run("cat-file", "--batch", "--buffer", stdin="".join(f"{oid}\n" for oid in small).encode())
+    out = git.gather("cat-file", "--batch", "--buffer", stdin="".join(f"{oid}\n" for oid in small).encode())
     contents = {}
     at = 0
     while at < len(out):

@@ -21,6 +21,15 @@ def branch_oid(git: Git, branch: str) -> str | None:
     return git.ask("rev-parse", "-q", "--verify", f"refs/heads/{branch}^{{commit}}")
 
 
+def known(git: Git, remote: str | None, branches: Sequence[str]) -> dict[str, str]:
+    """The oid of each of ``branches`` that exists, as this clone knows it: on the Git remote, else here. No network."""
+    folder = f"refs/remotes/{remote}" if remote is not None else "refs/heads"
+    names = {f"{folder}/{branch}": branch for branch in branches}
+    listed = git.text("for-each-ref", "--format=%(objectname) %(refname)", *names) if names else ""
+    found = (line.partition(" ") for line in listed.splitlines())
+    return {names[ref]: oid for oid, _, ref in found if ref in names}
+
+
 def is_ancestor(git: Git, older: str, newer: str) -> bool:
     """Whether ``older`` is ``newer`` or one of its ancestors."""
     return git.ask("merge-base", "--is-ancestor", older, newer) is not None
@@ -29,22 +38,38 @@ def is_ancestor(git: Git, older: str, newer: str) -> bool:
 def fetch_branches(
     git: Git, remote: str, branches: Sequence[str], *, tag: str | None = None
 ) -> tuple[dict[str, str], str | None]:
-    """Bring ``branches`` of the Git remote here; returns the oid of each that exists there, and that of ``tag``.
+    """Bring ``branches`` of the Git remote here, and the tags on them; returns the oid of each branch that exists
+    there, and that of ``tag``. Where all is here already, nothing is fetched.
 
     Raises:
         NetworkError: the remote cannot be reached.
     """
     refs = [f"refs/heads/{branch}" for branch in branches]
     try:
-        listed = git.text("ls-remote", remote, *refs, *([f"refs/tags/{tag}"] if tag else []))
-        there = {ref: oid for oid, _, ref in (line.partition("\t") for line in listed.splitlines())}
+        listed = git.text("ls-remote", "--refs", remote, *refs, "refs/tags/*").splitlines()
+        there = {ref: oid for oid, _, ref in (line.partition("\t") for line in listed)}
         found = {ref.removeprefix("refs/heads/"): there[ref] for ref in refs if ref in there}
-        specs = [f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}" for branch in found]
-        if specs:
+        if found and not _is_here(git, remote, found, listed):
+            specs = [f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}" for branch in found]
             git.run("fetch", "-q", "--no-write-fetch-head", remote, *specs)
     except GitError as error:
         raise _translated(error, remote) from error
     return found, there.get(f"refs/tags/{tag}")
+
+
+def _is_here(git: Git, remote: str, branches: Mapping[str, str], listed: Sequence[str]) -> bool:
+    """Whether a fetch of ``branches`` would bring nothing: not even a tag, which Git brings along with them.
+
+    ``listed`` are lines of the remote, ``OID TAB REF``.
+    """
+    followed = {f"refs/remotes/{remote}/{branch}": oid for branch, oid in branches.items()}
+    lines = git.text("for-each-ref", "--format=%(objectname)%09%(refname)", "refs/tags", *followed).splitlines()
+    here = set(lines)
+    if any(f"{oid}\t{ref}" not in here for ref, oid in followed.items()):
+        return False
+    other = [ref for ref in (line.partition("\t")[2] for line in listed if line not in here) if "/tags/" in ref]
+    # Git leaves a tag alone that is here, wherever it leads to.
+    return not other or {line.partition("\t")[2] for line in lines}.issuperset(other)
 
 
 def push(git: Git, remote: str, branches: Mapping[str, str], *, tag: str | None = None) -> None:

@@ -2,6 +2,7 @@
 
 import fnmatch
 import re
+from collections.abc import Generator
 from typing import NamedTuple
 
 from gitkit.core.reference import is_tag
@@ -31,6 +32,37 @@ def release_tags(git: Git, pattern: str) -> list[Tag]:
         if kind == "commit" and fnmatch.fnmatchcase(name, pattern):
             tags.append(Tag(name, oid, int(time), by))
     return sorted(tags, key=lambda tag: (tag.time, _precedence(tag.name)))
+
+
+def contained(git: Git, tip: str, pattern: str) -> Generator[Tag, None, None]:
+    """The release tags that ``tip`` contains, newest commit first, as git log orders them: by date, and on one line of
+    history never before what was made on top of it.
+
+    Lazy: whoever wants the newest alone waits for no more. Two git processes.
+    """
+    named = _by_oid(git)
+    if not named:
+        return
+    form = "--format=%H%x00%ct%x00%an"
+    with git.pipe("log", "--no-show-signature", "--encoding=UTF-8", form, tip, "--") as (_, out):
+        for line in out:
+            oid, _, rest = line.decode("utf-8", "surrogateescape").rstrip("\n").partition("\0")
+            names = [name for name in named.get(oid, ()) if fnmatch.fnmatchcase(name, pattern)]
+            if names:
+                time, _, by = rest.partition("\0")
+                yield from (Tag(name, oid, int(time), by) for name in sorted(names, key=_precedence, reverse=True))
+
+
+def _by_oid(git: Git) -> dict[str, list[str]]:
+    """Names of tags by what they lead to. Opens no object where Git's packed refs say it."""
+    found: dict[str, str] = {}
+    for line in (git.ask("show-ref", "--tags", "--dereference") or "").splitlines():
+        oid, _, ref = line.partition(" refs/tags/")
+        found[ref.removesuffix("^{}")] = oid  # what a tag object leads to is in the line behind it
+    named: dict[str, list[str]] = {}
+    for name, oid in found.items():
+        named.setdefault(oid, []).append(name)
+    return named
 
 
 def _precedence(name: str) -> tuple[object, ...]:

@@ -7,8 +7,9 @@ an error, not a way out.
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import groupby
 from typing import NamedTuple
 
 _BACKDATED_NS = 2_000_000_000
@@ -45,6 +46,13 @@ def folder_of(root: str, path: bytes) -> Iterator[tuple[int, bytes]]:
         os.close(fd)
 
 
+def by_folder(root: str, paths: Iterable[bytes]) -> Iterator[tuple[int, list[tuple[bytes, bytes]]]]:
+    """Each folder, open, with the paths in it and their names there. Folders that cannot be reached are left out."""
+    for folder, inside in groupby(paths, lambda path: path.rpartition(b"/")[0]):
+        with suppress(OSError), folder_of(root, folder + b"/name" if folder else b"name") as (fd, _):
+            yield fd, [(path, path.rpartition(b"/")[2]) for path in inside]
+
+
 def look(folder: int, name: bytes) -> Seen | None:
     """The regular file ``name``, or None where there is none."""
     try:
@@ -59,8 +67,13 @@ def look(folder: int, name: bytes) -> Seen | None:
 def read_small(folder: int, name: bytes, limit: int) -> bytes:
     """At most ``limit`` bytes of a regular file."""
     fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-    with open(fd, "rb") as file:
-        return file.read(limit)
+    try:
+        data = os.read(fd, limit)
+        while len(data) < limit and (more := os.read(fd, limit - len(data))):
+            data += more
+        return data
+    finally:
+        os.close(fd)
 
 
 def open_regular(root: str, path: bytes) -> int | None:
@@ -158,8 +171,18 @@ def _unchanged(fd: int, before: os.stat_result) -> os.stat_result | None:
 
 def _rename(folder: int, draft: bytes, name: bytes, expected: Seen) -> None:
     if look(folder, name) != expected:
-        raise FileExistsError(17, "the file changed meanwhile", os.fsdecode(name))
-    os.rename(draft, name, src_dir_fd=folder, dst_dir_fd=folder)
+        raise _changed(name)
+    from gitkit.git.exchange import exchange
+
+    if not exchange(folder, draft, name):
+        os.rename(draft, name, src_dir_fd=folder, dst_dir_fd=folder)
+    elif look(folder, draft) != expected:
+        exchange(folder, draft, name)
+        raise _changed(name)
+
+
+def _changed(name: bytes) -> FileExistsError:
+    return FileExistsError(17, "the file changed meanwhile", os.fsdecode(name))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ version. An environment without follows the tip of its branch: it runs the newes
 """
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,7 +13,7 @@ from gitkit.errors import NotFound
 from gitkit.git import objects, refs
 from gitkit.git.objects import Commit
 from gitkit.git.repository import Repository
-from gitkit.git.tags import release_tags
+from gitkit.git.tags import Tag, contained
 
 if TYPE_CHECKING:
     from gitkit.core.config import Config
@@ -127,6 +128,23 @@ def read(place: Place, name: str, environment: "Environment", tip: str | None) -
     return State(name, environment.branch, tip, runs, bool(environment.sources))
 
 
+def glance(place: Place, name: str, environment: "Environment", tip: str | None) -> State:
+    """As ``read``, but ``runs`` has the current one alone, as far as the whole history need not be read to know it."""
+    git = place.repository.git
+    if tip is None:
+        return State(name, environment.branch, None, [], bool(environment.sources))
+    if environment.sources:
+        run = _recorded(next(objects.history(git, tip, limit=1)), name)
+        return State(name, environment.branch, tip, [run]) if run else read(place, name, environment, tip)
+    with closing(contained(git, tip, place.config.kit.tags)) as releases:
+        newest = next(releases, None)
+    # A rollback that is the newest release, or was made on top of it or beside it, says more.
+    after = git.text("log", "--first-parent", "--format=%B", tip, "--not", f"{newest.commit}^@", "--") if newest else ""
+    if newest is None or f"{ENV}: {name}\n" in after:
+        return read(place, name, environment, tip)
+    return State(name, environment.branch, tip, [_released(newest)], False)
+
+
 def _runs(history: Iterator[Commit], name: str, managed: bool) -> Iterator[Run]:
     """The recorded runs. Where only git kit writes, they are one unbroken row: what lies before it is other history."""
     begun = False
@@ -192,26 +210,32 @@ def _recorded(commit: Commit, name: str) -> Run | None:
     )
 
 
-def is_genuine(place: Place, run: Run) -> bool:
-    """Whether the commit that records ``run`` has the version's files, as git kit writes it."""
-    git = place.repository.git
-    return run.event == "commit" or git.ask("rev-parse", f"{run.at}^{{tree}}") == git.ask(
-        "rev-parse", f"{run.commit}^{{tree}}"
-    )
+def genuine(place: Place, runs: Collection[Run]) -> set[str]:
+    """``at`` of those of ``runs`` whose own commit has the version's files, as git kit writes it. One git process.
+
+    What follows from a release alone is genuine.
+    """
+    found = {run.at for run in runs if run.event == "commit"}
+    recorded = [run for run in runs if run.event != "commit"]
+    names = "".join(f"{run.at}^{{tree}}\n{run.commit}^{{tree}}\n" for run in recorded)
+    out = place.repository.git.run("cat-file", "--batch-check=%(objectname)", "--buffer", stdin=names.encode())
+    trees = out.decode().split("\n")
+    pairs = zip(recorded, trees[::2], trees[1::2], strict=False)
+    return found | {run.at for run, there, wanted in pairs if there == wanted and " " not in there}
 
 
 def _with_releases(place: Place, tip: str, recorded: list[Run]) -> list[Run]:
     """What a branch that people write ran: recorded rollbacks, and the releases that its tip contains."""
     git = place.repository.git
-    contained = set(git.text("tag", "--merged", tip).split("\n"))
-    releases = [
-        Run(tag.name, tag.commit, None, "commit", tag.commit, tag.time, tag.by, None)
-        for tag in reversed(release_tags(git, place.config.kit.tags))
-        if tag.name in contained
-    ]
+    pattern = place.config.kit.tags
+    releases = [_released(tag) for tag in contained(git, tip, pattern)]
     if not recorded:
         return releases
     # A rollback stays in force until a release that was made on top of it.
-    older = set(git.text("tag", "--merged", recorded[0].at).split("\n"))
+    older = {tag.name for tag in contained(git, recorded[0].at, pattern)}
     newer = [run for run in releases if run.version not in older]
     return [*newer, *recorded, *(run for run in releases if run.version in older)]
+
+
+def _released(tag: Tag) -> Run:
+    return Run(tag.name, tag.commit, None, "commit", tag.commit, tag.time, tag.by, None)

@@ -19,6 +19,9 @@ BRANCH = "kit/journal"
 SEEN = "refs/kit/journal-seen"
 """The last journal that this clone has seen; never pushed."""
 
+SEPARATOR = b"\x01\0"
+"""Between two records of ``log``."""
+
 _SKEW_S = 600
 """How far a clock may be ahead before it is worth a word."""
 
@@ -36,12 +39,23 @@ def read(git: Git, tip: str | None) -> list[Entry]:
     Raises:
         Corrupt: a commit is not an event, or has two parents.
     """
-    if tip is None:
-        return []
-    entries = []
+    return parse(log(git, tip)) if tip is not None else []
+
+
+def log(git: Git, tip: str) -> bytes:
+    """What ``parse`` takes. Nearly all of the time git works and Python waits."""
     form = "--format=%H%x00%P%x00%B%x01"
-    out = git.run("log", "-z", "--reverse", "--topo-order", "--no-show-signature", "--encoding=UTF-8", form, tip, "--")
-    for record in out.split(b"\x01\0"):
+    return git.run("log", "-z", "--reverse", "--topo-order", "--no-show-signature", "--encoding=UTF-8", form, tip, "--")
+
+
+def parse(log: bytes) -> list[Entry]:
+    """The events in what ``log`` gave, oldest first.
+
+    Raises:
+        Corrupt: as ``read``.
+    """
+    entries = []
+    for record in log.split(SEPARATOR):
         if not record:
             continue
         oid, parents, message = record.removesuffix(b"\x01").decode("utf-8", "replace").split("\0", 2)
@@ -52,6 +66,13 @@ def read(git: Git, tip: str | None) -> list[Entry]:
         except Corrupt as error:
             raise Corrupt(f"the journal's commit {oid[:12]}: {error.message}", hint="git kit audit verify") from error
     return entries
+
+
+def is_seen(git: Git, log: bytes) -> bool:
+    """Whether the newest event in what ``log`` gave is the one that this clone has seen last."""
+    before = log.rfind(SEPARATOR, 0, -len(SEPARATOR))
+    newest = log[before + len(SEPARATOR) :] if before >= 0 else log
+    return (git.ask("rev-parse", "-q", "--verify", SEEN) or "") == newest.partition(b"\0")[0].decode()
 
 
 def require_continued(git: Git, entries: Sequence[Entry]) -> None:

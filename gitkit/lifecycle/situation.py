@@ -84,12 +84,13 @@ def stays_of(place: Place, state: State, ledger: Ledger) -> list[Stay]:
     """How long each version ran, newest first. A branch that people write has a version since it was released."""
     stays = []
     end = None
+    genuine = environments.genuine(place, state.runs)
     for run in state.runs:
         if run.event == "commit":
             released = ledger.releases.get(run.version)
             since = max(run.time, released.event.seconds) if released is not None else run.time
             stays.append(Stay(run.version, None, since, None))
-        elif environments.is_genuine(place, run):
+        elif run.at in genuine:
             stays.append(Stay(run.version, run.digest, run.time, end))
         if run.event != "commit":
             end = run.time

@@ -2,10 +2,10 @@
 is to move by itself moves. Made for CI and timers: doing it again changes nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from gitkit.core.events import Sink, ignore
+from gitkit.core.events import Sink, Warned, ignore
 from gitkit.core.remote import Remote
 from gitkit.errors import GateRefused, KitError
 from gitkit.lifecycle import move
@@ -38,11 +38,26 @@ def sync(place: Place, remote: Remote, names: Sequence[str] = (), *, emit: Sink 
     """
     for name in names:
         place.config.environment(name)
-    results = []
-    for name in _sources_first(place):
-        if not names or name in names:
-            results.append(_one(place, remote, name, emit))
-    return results
+    finished = _finish(place, emit)
+    chosen = [name for name in _sources_first(place) if not names or name in names]
+    return [_with_finished(_one(place, remote, name, emit), finished) for name in chosen]
+
+
+def _finish(place: Place, emit: Sink) -> set[str]:
+    """The environments whose interrupted move is finished by now."""
+    situation = look(place)
+    before = {name: situation.tip(name) for name in place.config.environments}
+    try:
+        settle(situation, emit)
+    except KitError as error:
+        emit(Warned(error.message))
+    return {name for name, tip in before.items() if situation.tip(name) != tip}
+
+
+def _with_finished(result: Synced, finished: Collection[str]) -> Synced:
+    if result.environment not in finished or result.outcome != "current":
+        return result
+    return result._replace(outcome="repaired", detail="the move that was interrupted is finished")
 
 
 def _sources_first(place: Place) -> list[str]:
@@ -63,9 +78,11 @@ def _sources_first(place: Place) -> list[str]:
 def _one(place: Place, remote: Remote, name: str, emit: Sink) -> Synced:
     try:
         situation = look(place)
-        settle(situation, emit)
         waiting = None
         for version in _candidates(situation, name):
+            if remote.resolve(version) is None:
+                waiting = waiting or f"{version} is not released yet"
+                continue
             try:
                 moved = promote(place, remote, version, name, reason="git kit env sync", emit=emit)
             except GateRefused as error:
@@ -85,14 +102,15 @@ def _repair(place: Place, remote: Remote, situation: Situation, name: str, waiti
         return Synced(name, "waiting" if waiting else "current", None, None, waiting or "nothing runs there yet")
     if state.managed:
         move.refuse_foreign_commits(place, state)
+    elif remote.resolve(run.version) is None:
+        return Synced(name, "waiting", run.version, None, f"{run.version} is not released yet")
     kit = place.build(run.commit, run.version)
-    moved = remote.resolve(name) != kit.digest
-    if moved:
-        move.require_released(remote, kit)
-        move.retag(place, remote, state, kit, state.tip)
-    if moved:
-        return Synced(name, "repaired", run.version, kit.digest, waiting or "the registry's tag follows Git again")
-    return Synced(name, "waiting" if waiting else "current", run.version, kit.digest, waiting)
+    if remote.resolve(name) == kit.digest:
+        return Synced(name, "waiting" if waiting else "current", run.version, kit.digest, waiting)
+    move.require_released(remote, kit)
+    move.retag(place, remote, state, kit, state.tip)
+    told = [f"the registry's tag {name} follows Git again", *([waiting] if waiting else [])]
+    return Synced(name, "repaired", run.version, kit.digest, "; ".join(told))
 
 
 def _candidates(situation: Situation, name: str) -> Iterator[str]:

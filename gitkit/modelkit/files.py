@@ -92,8 +92,8 @@ def read_source(git: Git, commit_oid: str) -> KitSource:
     wanted = [entry for entry in entries(kitfile) if reference is None or entry.section != "model"]
     ignored = parse_ignore((_content(git, tree.get(b".kitignore")) or b"").decode("utf-8", "replace"))
     elsewhere = [dataset.path for dataset in kitfile.datasets if dataset.remote_path]
-    owner = _owner(wanted, [path for path in elsewhere if path])
-    chosen, skipped = _assign(tree.values(), owner, ignored)
+    owner = owner_of(wanted, [path for path in elsewhere if path])
+    chosen, skipped = assign(tree.values(), owner, ignored)
     _check_entries(tree, wanted, chosen)
     if not chosen and reference is None and not elsewhere:
         raise InvalidFile("the Kitfile names no files", hint="give it a model, code, datasets or docs entry")
@@ -138,16 +138,18 @@ def _content(git: Git, entry: TreeEntry | None) -> bytes | None:
 
 # -- which file belongs where ----------------------------------------------------------------------------------------
 
-_Owner = Callable[[bytes], "Entry | None"]
+Owner = Callable[[bytes], "Entry | None"]
 
 
-class _Choice(NamedTuple):
+class Choice(NamedTuple):
+    """A file of a tree and the entry that it belongs to; ``named`` where the entry's path is its own."""
+
     entry: "Entry"
     file: TreeEntry
     named: bool
 
 
-def _owner(wanted: Sequence["Entry"], elsewhere: Sequence[str]) -> _Owner:
+def owner_of(wanted: Sequence["Entry"], elsewhere: Sequence[str]) -> Owner:
     """Which entry a path belongs to. ``elsewhere`` are folders that are filled from other places."""
     by_path: dict[bytes, Entry | None] = {os.fsencode(os.path.normpath(path)): None for path in elsewhere}
     by_path.update({os.fsencode(entry.path): entry for entry in wanted})
@@ -162,9 +164,10 @@ def _owner(wanted: Sequence["Entry"], elsewhere: Sequence[str]) -> _Owner:
     return owner
 
 
-def _assign(
-    tree: Iterable[TreeEntry], owner: _Owner, ignored: Callable[[str], bool]
-) -> tuple[list[_Choice], list[str]]:
+def assign(
+    tree: Iterable[TreeEntry], owner: Owner, ignored: Callable[[str], bool]
+) -> tuple[list[Choice], list[str]]:
+    """Which files of a tree go into the kit; and those that belong to an entry and no kit can hold."""
     chosen, skipped = [], []
     for file in tree:
         entry = owner(file.path)
@@ -175,13 +178,13 @@ def _assign(
         if not named and ignored(path):
             continue
         if file.mode.startswith("100"):
-            chosen.append(_Choice(entry, file, named))
+            chosen.append(Choice(entry, file, named))
         else:
             skipped.append(path)
     return chosen, skipped
 
 
-def _folders(tree: Iterable[bytes], owner: _Owner, ignored: Callable[[str], bool]) -> dict[_Place, list[str]]:
+def _folders(tree: Iterable[bytes], owner: Owner, ignored: Callable[[str], bool]) -> dict[_Place, list[str]]:
     folders = {path.rpartition(b"/")[0] for path in tree} - {b""}
     for folder in list(folders):
         while (folder := folder.rpartition(b"/")[0]) and folder not in folders:
@@ -194,7 +197,7 @@ def _folders(tree: Iterable[bytes], owner: _Owner, ignored: Callable[[str], bool
     return found
 
 
-def _check_entries(tree: Mapping[bytes, TreeEntry], wanted: Sequence["Entry"], chosen: Sequence[_Choice]) -> None:
+def _check_entries(tree: Mapping[bytes, TreeEntry], wanted: Sequence["Entry"], chosen: Sequence[Choice]) -> None:
     from gitkit.core.problems import raise_for
 
     filled = {(choice.entry.section, choice.entry.number) for choice in chosen}
@@ -229,7 +232,7 @@ def _is_folder(tree: Mapping[bytes, TreeEntry], path: str) -> bool:
 # -- what is in it -------------------------------------------------------------------------------------------------
 
 
-def _files(git: Git, chosen: Sequence[_Choice]) -> list[KitFile]:
+def _files(git: Git, chosen: Sequence[Choice]) -> list[KitFile]:
     """In the order of the sections, then of the path's bytes."""
     from gitkit.core.kitfile import SECTIONS
 
@@ -263,9 +266,9 @@ def _hashed(git: Git, oids: Sequence[str]) -> dict[str, tuple[str, int]]:
 
 def uncovered(git: Git, commit_oid: str, files: Iterable[KitFile]) -> list[str]:
     """Large files of the commit that are in no kit: no entry of the Kitfile leads to them, and nothing ignores them."""
-    from gitkit.sync.pointers import in_tree
-
-    held = {file.path for file in files}
+    held = {os.fsencode(file.path) for file in files}
     ignored = parse_ignore((objects.read_file(git, commit_oid, ".kitignore") or b"").decode("utf-8", "replace"))
-    paths = [os.fsdecode(file.path) for file in in_tree(git, commit_oid)]
-    return [path for path in paths if path not in held and not ignored(path)]
+    others = [file for file in objects.list_tree(git, commit_oid) if file.path not in held]
+    others = [file for file in others if file.mode.startswith("100") and not ignored(os.fsdecode(file.path))]
+    small = objects.read_small(git, [file.oid for file in others], MAX_SIZE)
+    return [os.fsdecode(file.path) for file in others if parse(small.get(file.oid, b"")) is not None]

@@ -39,6 +39,28 @@ def temporary(folder: str) -> Iterator[Draft]:
         os.close(fd)
 
 
+def unnamed(folder: str, permissions: int) -> int | None:
+    """A new file, open to write, on the file system of ``folder`` and without a name, so that nothing is left of it
+    where its writer is killed. None where it cannot be had. The caller closes it.
+    """
+    flag = getattr(os, "O_TMPFILE", None)
+    if flag is not None:
+        with suppress(OSError):
+            return os.open(folder, os.O_WRONLY | flag | os.O_CLOEXEC, permissions)
+    return None
+
+
+def give_name(fd: int, name: str) -> None:
+    """Let the ``unnamed`` file be ``name``.
+
+    Raises:
+        FileExistsError: something has this name.
+        OSError: it cannot have it; that is so for all where ``/proc`` is not mounted.
+    """
+    # With a descriptor for a folder, which an absolute name does not need, Python follows the link.
+    os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=fd, follow_symlinks=True)
+
+
 @contextmanager
 def opened(name: str) -> Iterator[Draft | None]:
     """The file ``name`` of ``tmp/`` as a draft; None where it is no regular file or a sweep took it."""

@@ -16,6 +16,9 @@ from gitkit.core.digest import PREFIX
 from gitkit.errors import KitError
 
 BLOCK = 1 << 20
+SMALL = 64 << 10
+"""Most files are smaller, and a whole block costs time to set up."""
+
 _BLOCKS_IN_FLIGHT = 4
 _BLOCKS_PER_FLUSH = 32
 _KEPT_IN_CACHE = 128 << 20
@@ -51,8 +54,7 @@ def copy_hashed(
     """
     hasher = hashlib.sha256() if hasher is None else hasher
     blocks = _Blocks(source)
-    block = bytearray(BLOCK)
-    count = blocks.fill(memoryview(block))
+    block, count = _first_block(blocks)
     if count < BLOCK:
         hasher.update(memoryview(block)[:count])
         if fd is not None:
@@ -63,6 +65,17 @@ def copy_hashed(
         return PREFIX + hasher.hexdigest(), count
     writer = _Writer(fd) if not is_clone or fd is None else _CloneWriter(fd)
     return _copy_threaded(blocks, writer, hasher, block, watcher)
+
+
+def _first_block(blocks: "_Blocks") -> tuple[bytearray, int]:
+    """The first block of a source, and how much of it is filled: less than ``BLOCK`` only where that is all."""
+    start = bytearray(SMALL)
+    count = blocks.fill(memoryview(start))
+    if count < SMALL:
+        return start, count
+    block = bytearray(BLOCK)
+    block[:SMALL] = start
+    return block, count + blocks.fill(memoryview(block)[SMALL:])
 
 
 def _copy_threaded(

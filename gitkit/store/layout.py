@@ -14,6 +14,7 @@ import hashlib
 import io
 import os
 import stat
+import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import cached_property
@@ -37,6 +38,7 @@ _BATCHED = 64 << 20
 """Blobs up to this size (bytes) wait for the end of a batch to be flushed to disk."""
 
 _FEW = 16
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class ImageLayout:
@@ -63,6 +65,10 @@ class ImageLayout:
         self._blobs = os.path.join(self.pool, "blobs", "sha256")
         self._tmp = os.path.join(self.pool, "tmp")
         self._ready = False
+        self._takes_unnamed = True
+        self._spare: list[int] = []
+        self._listed: tuple[tuple[int, ...], dict[str, str]] | None = None
+        self._listing = threading.Lock()
 
     @property
     def url(self) -> str:
@@ -87,7 +93,7 @@ class ImageLayout:
         """
         if not is_digest(digest):
             raise Corrupt(f"{digest!r} is not a digest")
-        return os.path.join(self._blobs, digest[7:])
+        return f"{self._blobs}/{digest[7:]}"
 
     def has_blob(self, digest: str) -> bool:
         return os.path.exists(self.blob_path(digest))
@@ -141,20 +147,42 @@ class ImageLayout:
         return found.st_size == size and durable.is_sealed(found)
 
     def open_blob(self, digest: str, size: int, *, start: int = 0, stop: int | None = None) -> io.FileIO:
-        if not self.has(digest, size):
+        file = self._open(digest)
+        if file is None or _size_of(file) != size:
+            if file is not None:
+                file.close()
             self._recall(digest, size)
-        try:
-            file = io.FileIO(self.blob_path(digest))
-        except FileNotFoundError as error:
-            raise NotFound(f"{self.url} does not hold {digest}") from error
-        except OSError as error:
-            raise _storage_error(error, self.pool, "read") from error
-        found = os.fstat(file.fileno()).st_size
-        if found != size:
+            file = self._open(digest)
+        if file is None:
+            raise NotFound(f"{self.url} does not hold {digest}")
+        if (found := _size_of(file)) != size:
             file.close()
             raise Corrupt(f"{digest} has {found} bytes in {self.url}, not {size}", hint="git kit fsck")
-        file.seek(start)
+        if start:
+            file.seek(start)
         return file
+
+    def _open(self, digest: str) -> io.FileIO | None:
+        try:
+            return io.FileIO(self.blob_path(digest))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _storage_error(error, self.pool, "read") from error
+
+    def read_small(self, digest: str, size: int) -> bytes | None:
+        """All of a blob, verified. None where it cannot be had like this: ``open_blob`` tells why."""
+        try:
+            fd = os.open(self.blob_path(digest), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            data = os.read(fd, size + 1)
+        except OSError:
+            return None
+        finally:
+            os.close(fd)
+        return data if len(data) == size and digest_of(data) == digest else None
 
     def blobs(self) -> Iterator[tuple[str, int]]:
         """Digest and size of every blob, in no order."""
@@ -179,14 +207,53 @@ class ImageLayout:
         self._learn(digest, size, fingerprint)
         return digest, size
 
-    def add_bytes(self, data: bytes | memoryview) -> str:
-        """Store a small blob; returns its digest."""
-        digest = digest_of(data)
-        if not self._is_good(digest, len(data)):
+    def add_bytes(self, data: bytes | memoryview, *, digest: str | None = None) -> str:
+        """Store a small blob; returns its digest, which the caller may give where it was computed before."""
+        digest = digest or digest_of(data)
+        if not self._is_good(digest, len(data)) and not self._add_unnamed(data, self.blob_path(digest)):
             with self._writing() as draft:
                 write_all(draft.fd, memoryview(data))
                 self._publish(draft, digest)
         return digest
+
+    def _add_unnamed(self, data: bytes | memoryview, path: str) -> bool:
+        """Store a blob in the fewest steps, for there may be thousands. False where that cannot be, or ``path`` is
+        there: damaged, or another process was faster.
+        """
+        if not self._takes_unnamed:
+            return False
+        try:
+            self._prepare()
+            fd = self._spare.pop() if self._spare else drafts.unnamed(self._tmp, 0o444)
+        except OSError as error:
+            raise _storage_error(error, self.pool, "write") from error
+        if fd is None:
+            return False
+        try:
+            write_all(fd, memoryview(data))
+            if self._shared:
+                os.fchmod(fd, os.fstat(fd).st_mode & 0o777 | self._shared & 0o444)
+            if self._batch is None:
+                durable.seal(fd)
+            drafts.give_name(fd, path)
+            if self._batch is None:
+                durable.sync_folder(self._blobs)
+            else:
+                self._batch[path] = None
+        except OSError as error:
+            # Where it is about more than this one blob, the other way tells.
+            self._takes_unnamed = error.errno in (errno.EEXIST, *_FULL)
+            return False
+        finally:
+            os.close(fd)
+        return True
+
+    def get_ready(self) -> None:
+        """In a batch, while there is nothing else to do: make what the next ``add_bytes`` begins with."""
+        if self._batch and self._takes_unnamed and not self._spare:
+            fd = drafts.unnamed(self._tmp, 0o444)
+            if fd is not None:
+                self._spare.append(fd)
 
     def adopt(self, path: str, digest: str, size: int) -> bool:
         """Take the file ``path`` as this blob without a copy: one more name for its bytes, once they are verified.
@@ -359,7 +426,19 @@ class ImageLayout:
         return digests_of(self._read_index())
 
     def _tags(self) -> dict[str, str]:
-        return tags_of(self._read_index())
+        """The digest of each tag; read anew when ``index.json`` is another file, since writers replace it."""
+        with self._listing:
+            state = self._index_state()
+            if self._listed is None or self._listed[0] != state:
+                self._listed = (state, tags_of(self._read_index()))
+            return self._listed[1]
+
+    def _index_state(self) -> tuple[int, ...]:
+        try:
+            found = os.stat(os.path.join(self.path, "index.json"))
+        except OSError:
+            return ()
+        return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
     def _read_index(self) -> dict[str, Any]:
         try:
@@ -418,6 +497,8 @@ class ImageLayout:
             yield
         finally:
             written, self._batch = self._batch, None
+            while self._spare:
+                os.close(self._spare.pop())
             with self._errors("write"):
                 self._flush(written)
 
@@ -494,12 +575,18 @@ def _entries(folder: str) -> "list[os.DirEntry[str]]":
         return []
 
 
+def _size_of(file: io.FileIO) -> int:
+    return os.fstat(file.fileno()).st_size
+
+
 def _resume(fd: int, size: int) -> "tuple[hashlib._Hash, int]":
     """Hash what a partial download holds and stand at its end."""
     if os.fstat(fd).st_size > size:
         os.ftruncate(fd, 0)
     hasher = hashlib.sha256()
     have = 0
+    if os.fstat(fd).st_size == 0:
+        return hasher, have
     block = bytearray(1 << 20)
     while count := os.readv(fd, [block]):
         hasher.update(memoryview(block)[:count])
@@ -508,7 +595,7 @@ def _resume(fd: int, size: int) -> "tuple[hashlib._Hash, int]":
 
 
 def _storage_error(error: OSError, path: str, doing: str) -> KitError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in _FULL:
         return KitError(
             f"the disk that holds {path} is full", hint="free some space and run the command again: nothing was lost"
         )

@@ -9,6 +9,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 from gitkit.core.digest import digest_of
@@ -42,7 +43,11 @@ class CheckedOut(NamedTuple):
 def still_pointers(repository: Repository, files: Sequence[PointerFile]) -> list[PointerFile]:
     """Those of ``files`` that are pointers in the worktree too: not content, changed, deleted or linked elsewhere."""
     root = repository.worktree
-    return [file for file in files if root is not None and _as_pointer(root, file) is not None]
+    by_path = {file.path: file for file in files}
+    found: set[bytes] = set()
+    for folder, names in worktree.by_folder(root, by_path) if root is not None else ():
+        found.update(path for path, name in names if _is_pointer(folder, name, by_path[path]))
+    return [file for file in files if file.path in found]
 
 
 def checkout(
@@ -64,8 +69,10 @@ def checkout(
     pending = still_pointers(repository, files)
     if root is None or not pending:
         return CheckedOut([], [], [])
-    ready = [file for file in pending if store.holds(file.pointer.digest, file.pointer.size)]
-    missing = [file for file in pending if not store.holds(file.pointer.digest, file.pointer.size)]
+    ready: list[PointerFile] = []
+    missing: list[PointerFile] = []
+    for file in pending:
+        (ready if store.holds(file.pointer.digest, file.pointer.size) else missing).append(file)
     if not ready:
         return CheckedOut([], missing, [])
     if cache is not None:
@@ -74,10 +81,7 @@ def checkout(
                 cache.keep_pointer(file.path, file.pointer.digest, file.raw)
     index.doubt(repository, {file.path for file in ready})
     emit(Started("checking out", len(ready), sum(file.pointer.size for file in ready)))
-    results = each(
-        lambda file: materialise(root, store, file, hard_links=hard_links, emit=emit), ready, limit=transfers
-    )
-    outcomes = list(zip(ready, results, strict=True))
+    outcomes = _materialise_all(root, store, ready, transfers, hard_links=hard_links, emit=emit)
     stats = {file.path: it for file, it in outcomes if isinstance(it, os.stat_result)}
     if hard_links:
         stats = current(root, stats)
@@ -89,6 +93,21 @@ def checkout(
     emit(Finished("checked out", len(done), sum(file.pointer.size for file in done)))
     failed = [Failure(file, error) for file, error in outcomes if isinstance(error, KitError)]
     return CheckedOut(done, missing, failed)
+
+
+def _materialise_all(
+    root: str, store: ImageLayout, files: Sequence[PointerFile], transfers: int, *, hard_links: bool, emit: Sink
+) -> list[tuple[PointerFile, "os.stat_result | KitError | None"]]:
+    """Small files one after another, as threads would only wait for each other; large ones in parallel."""
+    small = {file.path: file for file in files if file.pointer.size < BLOCK}
+    done: dict[bytes, os.stat_result | KitError | None] = {}
+    for folder, names in worktree.by_folder(root, small):
+        for path, name in names:
+            done[path] = _put(folder, name, store, small[path], hard_links, None, emit)
+    rest = [file for file in files if file.path not in done]
+    write = partial(materialise, root, store, hard_links=hard_links, emit=emit)
+    done.update(zip((file.path for file in rest), each(write, rest, limit=transfers), strict=True))
+    return [(file, done[file.path]) for file in files]
 
 
 def materialise(
@@ -107,15 +126,30 @@ def materialise(
     """
     try:
         with worktree.folder_of(root, file.path) as (folder, name):
-            seen = worktree.look(folder, name)
-            if seen is None or worktree.read_small(folder, name, MAX_SIZE + 1) != file.raw:
-                return None
-            written = _link(store, file, folder, name, seen) if hard_links else None
-            if written is None:
-                drafts = store.drafts_path
-                with worktree.replacement(folder, name, seen, older_than_ns=older_than_ns, drafts=drafts) as new:
-                    _copy(store, file, new.fd)
-                written = new.stat
+            return _put(folder, name, store, file, hard_links, older_than_ns, emit)
+    except OSError as error:
+        return _problem(error)
+
+
+def _put(
+    folder: int,
+    name: bytes,
+    store: ImageLayout,
+    file: PointerFile,
+    hard_links: bool,
+    older_than_ns: int | None,
+    emit: Sink,
+) -> os.stat_result | KitError | None:
+    try:
+        seen = worktree.look(folder, name)
+        if seen is None or worktree.read_small(folder, name, MAX_SIZE + 1) != file.raw:
+            return None
+        written = _link(store, file, folder, name, seen) if hard_links else None
+        if written is None:
+            drafts = store.drafts_path
+            with worktree.replacement(folder, name, seen, older_than_ns=older_than_ns, drafts=drafts) as new:
+                _copy(store, file, new.fd)
+            written = new.stat
         emit(Advanced(file.pointer.size))
         return written
     except KitError as error:
@@ -123,8 +157,12 @@ def materialise(
     except FileExistsError:
         return None  # changed meanwhile: by its owner, or by another git kit that was faster
     except OSError as error:
-        hint = "free some space and run the command again" if error.errno in _FULL else None
-        return KitError(f"cannot write the file: {error.strerror}", hint=hint)
+        return _problem(error)
+
+
+def _problem(error: OSError) -> KitError:
+    hint = "free some space and run the command again" if error.errno in _FULL else None
+    return KitError(f"cannot write the file: {error.strerror}", hint=hint)
 
 
 def current(root: str, stats: Mapping[bytes, os.stat_result]) -> dict[bytes, os.stat_result]:
@@ -174,15 +212,12 @@ def _is_oid_of(raw: bytes, oid: str) -> bool:
     return hasher(b"blob %d\0%s" % (len(raw), raw)).hexdigest() == oid
 
 
-def _as_pointer(root: str, file: PointerFile) -> worktree.Seen | None:
-    try:
-        with worktree.folder_of(root, file.path) as (folder, name):
-            seen = worktree.look(folder, name)
-            if seen is None or seen.size != len(file.raw):
-                return None
-            return seen if worktree.read_small(folder, name, MAX_SIZE + 1) == file.raw else None
-    except OSError:
-        return None
+def _is_pointer(folder: int, name: bytes, file: PointerFile) -> bool:
+    with suppress(OSError):
+        seen = worktree.look(folder, name)
+        if seen is not None and seen.size == len(file.raw):
+            return worktree.read_small(folder, name, MAX_SIZE + 1) == file.raw
+    return False
 
 
 def _link(

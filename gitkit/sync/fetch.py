@@ -1,11 +1,12 @@
 """Downloads: from the remote into the store, in parallel, each byte verified before it has its name."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from gitkit.core.events import Advanced, Finished, Sink, Started, ignore
 from gitkit.core.remote import BlobReader, Remote
 from gitkit.errors import Corrupt, Denied, KitError, NetworkError
+from gitkit.store.ingest import BLOCK
 from gitkit.store.layout import ImageLayout
 from gitkit.sync.lfs import LfsContent
 from gitkit.sync.parallel import each
@@ -46,16 +47,15 @@ def fetch_each(
     kinds = [[need for need in needs if need.lfs is lfs] for lfs in (False, True)]
     results = []
     for lfs, group in enumerate(kinds):
-        absent = [need for need in group if not store.holds(need.digest, need.size)]
+        here, absent = _sorted_out(store, group)
         try:
             remote: Remote = open_remote(bool(lfs)) if absent else store
         except KitError as error:
             if not kinds[not lfs]:
                 raise
-            here = [need for need in group if store.holds(need.digest, need.size)]
             results.append(Fetched(here, [], [Failure(need, error) for need in absent], 0))
             continue
-        results.append(fetch(store, remote, group, transfers=transfers, emit=emit))
+        results.append(_fetch(store, remote, here, absent, transfers, emit))
     first, second = results
     return Fetched(
         first.here + second.here,
@@ -72,9 +72,19 @@ def fetch(
 
     After a failure that concerns the remote as a whole (it cannot be reached, access is denied) nothing more is tried.
     """
+    return _fetch(store, remote, *_sorted_out(store, needs), transfers, emit)
+
+
+def _sorted_out(store: ImageLayout, needs: Sequence[Need]) -> tuple[list[Need], list[Need]]:
+    """What is here, and what is not."""
     here = [need for need in needs if store.holds(need.digest, need.size)]
     present = {need.digest for need in here}
-    wanted = [need for need in needs if need.digest not in present]
+    return here, [need for need in needs if need.digest not in present]
+
+
+def _fetch(
+    store: ImageLayout, remote: Remote, here: list[Need], wanted: list[Need], transfers: int, emit: Sink
+) -> Fetched:
     if not wanted:
         return Fetched(here, [], [], 0)
     broken: list[KitError] = []
@@ -93,12 +103,27 @@ def fetch(
         return None
 
     emit(Started("downloading", len(wanted), sum(need.size for need in wanted)))
-    errors = each(one, wanted, limit=transfers)
+    with store.batch():
+        errors = _each(one, wanted, remote, transfers)
     failed = [Failure(need, error) for need, error in zip(wanted, errors, strict=True) if error is not None]
     done = [need for need, error in zip(wanted, errors, strict=True) if error is None]
     size = sum(need.size for need in done)
     emit(Finished("downloaded", len(done), size))
     return Fetched(here, done, failed, size)
+
+
+def _each(
+    one: Callable[[Need], KitError | None], needs: Sequence[Need], remote: Remote, transfers: int
+) -> list[KitError | None]:
+    """``one`` of each; in turn where a folder answers at once, since threads would only wait for each other."""
+    quick = {need.digest: one(need) for need in needs if _is_at_hand(remote, need.size)}
+    slow = [need for need in needs if need.digest not in quick]
+    quick.update(zip((need.digest for need in slow), each(one, slow, limit=transfers), strict=True))
+    return [quick[need.digest] for need in needs]
+
+
+def _is_at_hand(remote: Remote, size: int) -> TypeGuard[ImageLayout]:
+    return isinstance(remote, ImageLayout) and size < BLOCK
 
 
 def download(store: ImageLayout, remote: Remote, digest: str, size: int, *, emit: Sink = ignore) -> None:
@@ -110,6 +135,10 @@ def download(store: ImageLayout, remote: Remote, digest: str, size: int, *, emit
         Denied, NetworkError
     """
     if isinstance(remote, LfsContent) and remote.take(store, digest, size):
+        emit(Advanced(size))
+        return
+    if _is_at_hand(remote, size) and (content := remote.read_small(digest, size)) is not None:
+        store.add_bytes(content, digest=digest)
         emit(Advanced(size))
         return
     tries = _FRUITLESS_TRIES

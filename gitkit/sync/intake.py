@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from io import FileIO
-from itertools import groupby
 from typing import NamedTuple
 
 from gitkit.core import pointer
@@ -79,7 +78,7 @@ def is_same(now: os.stat_result, before: os.stat_result) -> bool:
 def find(root: str, paths: Iterable[bytes]) -> list[Found]:
     """The regular files among ``paths``, reached through no link."""
     found = []
-    for folder, names in _by_folder(root, paths):
+    for folder, names in worktree.by_folder(root, paths):
         for path, name in names:
             with suppress(OSError):
                 seen = os.stat(name, dir_fd=folder, follow_symlinks=False)
@@ -147,7 +146,7 @@ def _text(cache: HashCache, file: _Read) -> bytes:
 def _take_small(root: str, store: ImageLayout, paths: Iterable[bytes], emit: Sink) -> list[_Read]:
     taken: list[_Read] = []
     told = 0
-    for folder, names in _by_folder(root, paths):
+    for folder, names in worktree.by_folder(root, paths):
         for path, name in names:
             if (file := _take(folder, name, _Task(path, ()), store, ignore)) is not None:
                 taken.append(file)
@@ -211,13 +210,6 @@ def _recall(file: FileIO, held: Sequence[Recalled], size: int, store: ImageLayou
     seen = (fingerprint.count, fingerprint.head, fingerprint.whole)
     same = (one.digest for one in held if (one.size, one.head, one.whole) == seen and store.claim(one.digest, one.size))
     return next(same, None)
-
-
-def _by_folder(root: str, paths: Iterable[bytes]) -> Iterator[tuple[int, list[tuple[bytes, bytes]]]]:
-    """Each folder, open, with the paths in it and their names there. Folders that cannot be reached are left out."""
-    for folder, inside in groupby(paths, lambda path: path.rpartition(b"/")[0]):
-        with suppress(OSError), worktree.folder_of(root, folder + b"/name" if folder else b"name") as (fd, _):
-            yield fd, [(path, path.rpartition(b"/")[2]) for path in inside]
 
 
 class _Counted:

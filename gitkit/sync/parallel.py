@@ -57,14 +57,14 @@ def each(function: Callable[[T], R], items: Iterable[T], *, limit: int) -> list[
     threads = Threads(limit)
     futures = [threads.submit(partial(function, item)) for item in items]
     try:
-        return [_result(future) for future in futures]
+        return [wait_for(future) for future in futures]
     finally:
         for future in futures:
             future.cancel()
         threads.end()
 
 
-def _result(future: "Future[R]") -> R:
+def wait_for(future: "Future[R]") -> R:
     """The result, once it is there.
 
     A signal may be delivered to any thread, and its handler runs in the main one when that wakes up.

@@ -101,7 +101,7 @@ def test_diff_tells_the_direction_of_each_metric(two_versions: Repo) -> None:
 
 
 def test_diff_metric_that_a_gate_bounds_from_above_is_better_when_lower(two_versions: Repo) -> None:
-    two_versions.write(".gitkit.toml", "[gates.eval]\nrules = { accuracy = { max = 1.0 } }\n")
+    two_versions.write(".gitkit.toml", "[gates.eval]\nmetrics = 'm.json'\nrules = { accuracy = { max = 1.0 } }\n")
     found = {entry["name"]: entry["better"] for entry in data(two_versions, "v1", "v2")["metrics"]}
     assert found["accuracy"] is False
 

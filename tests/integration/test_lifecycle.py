@@ -57,27 +57,24 @@ def test_env_list_before_any_promotion_shows_the_newest_release_of_the_branch_th
     text = world.author.kit("env").stdout
     assert world.author.kit("env", "list").stdout == text
     lines = text.splitlines()
-    assert lines[0].split() == ["ENVIRONMENT", "VERSION", "DIGEST", "SINCE", "BY", "EVENT"]
+    assert lines[0].split() == ["ENVIRONMENT", "VERSION", "DIGEST", "SINCE", "BY", "GATES", "HOLD", "DRIFT"]
     assert lines[1].split() == [
-        "dev",
-        "v3",
-        world.digest_of("v3")[7:19],
-        "2026-01-01T00:00:02Z",
-        "Ada",
-        "Tester",
-        "commit",
+        *("dev", "v3", world.digest_of("v3")[7:19], "2026-01-01", "Ada", "T.", "-", "-"),
+        *("registry:", "missing"),
     ]
-    assert [line.split() for line in lines[2:]] == [[name, "-", "-", "-", "-", "-"] for name in ("staging", "prod")]
+    assert [line.split() for line in lines[2:]] == [[name, *"-------"] for name in ("staging", "prod")]
 
 
-def test_env_list_needs_no_network_and_knows_what_was_fetched(world: World) -> None:
+def test_env_list_offline_needs_no_network_and_knows_what_was_fetched(world: World) -> None:
     other = world.clone("other", "Ben")
     promote(other, "v1", "staging")
-    known = {env["environment"]: env["version"] for env in json.loads(world.author.kit("env", "--json").stdout)}
-    assert known == {"dev": "v3", "staging": None, "prod": None}
+    listed = json.loads(world.author.kit("env", "--offline", "--json").stdout)
+    assert {env["environment"]: env["version"] for env in listed} == {"dev": "v3", "staging": None, "prod": None}
     world.author.git("fetch", "--quiet")
     world.bare.path.rename(world.folder / "away.git")
-    listed = json.loads(world.author.kit("env", "--json").stdout)
+    done = world.author.kit("env", "--offline", "--json")
+    assert done.stderr == ""
+    listed = json.loads(done.stdout)
     assert [(env["version"], env["by"]) for env in listed] == [("v3", "Ada Tester"), ("v1", "Ben"), (None, None)]
 
 
@@ -103,8 +100,9 @@ def test_env_show_lists_the_history_newest_first_and_whether_the_registry_agrees
         for version, reason in (("v2", None), ("v1", "first one"))
     ]
     text = world.author.kit("env", "show", "staging").stdout
-    assert text.startswith(f"environment staging\nbranch      staging\nregistry    {world.digest_of('v2')}\n\n")
-    assert [line.split()[0] for line in text.splitlines()[4:]] == ["VERSION", "v2", "v1"]
+    lines = dict(line.split(maxsplit=1) for line in text.partition("\n\n")[0].splitlines())
+    assert (lines["environment"], lines["version"], lines["registry"]) == ("staging", "v2", world.digest_of("v2"))
+    assert [line.split()[0] for line in text.rpartition("\n\n")[2].splitlines()] == ["VERSION", "v2", "v1"]
     assert "first one" in text
 
 
@@ -170,9 +168,7 @@ def test_promote_twice_changes_nothing_and_repairs_a_registry_tag_that_drifted(w
     assert (again["moved"], again["registry_tag_moved"], again["commit"]) == (False, False, None)
     world.registry.put_manifest(world.registry.get_manifest("v3"), tag="staging")
     assert shown(world.author, "staging")["drift"] is True
-    assert (
-        "the registry does not run v1: git kit promote v1 staging" in world.author.kit("env", "show", "staging").stdout
-    )
+    assert "registry: v3: git kit env sync staging" in world.author.kit("env", "show", "staging").stdout
     repaired = json.loads(promote(world.author, "v1", "staging", "--json").stdout)
     assert (repaired["moved"], repaired["registry_tag_moved"]) == (False, True)
     assert world.registry.resolve("staging") == world.digest_of("v1")
@@ -540,6 +536,7 @@ def test_promote_updates_a_local_branch_that_is_only_behind(world: World) -> Non
 
 def test_repository_without_a_git_remote_keeps_its_environments_in_local_branches(world: World) -> None:
     author = world.author
+    author.git("branch", "--quiet", "--no-track", "kit/journal", "origin/kit/journal")
     author.git("remote", "remove", "origin")
     author.git("config", "kit.url", f"oci-layout:{world.registry.path}")
     promote(author, "v1", "staging")
@@ -564,6 +561,7 @@ def test_repository_without_a_git_remote_keeps_its_environments_in_local_branche
 
 def test_repository_without_a_git_remote_and_a_changed_worktree_is_refused_and_moves_nothing(world: World) -> None:
     author = world.author
+    author.git("branch", "--quiet", "--no-track", "kit/journal", "origin/kit/journal")
     author.git("remote", "remove", "origin")
     author.git("config", "kit.url", f"oci-layout:{world.registry.path}")
     promote(author, "v1", "staging")

@@ -267,7 +267,7 @@ class Rederivation:
             return
         end = None
         for run in environments.read(place, name, settings, tip).runs:
-            if run.entry is None and run.event != "commit" and environments.is_genuine(place, run):
+            if run.entry is None and run.event != "commit" and environments.genuine(place, [run]):
                 yield Stay(run.version, run.digest, run.time, end)
                 end = run.time
 
