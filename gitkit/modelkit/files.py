@@ -164,9 +164,7 @@ def owner_of(wanted: Sequence["Entry"], elsewhere: Sequence[str]) -> Owner:
     return owner
 
 
-def assign(
-    tree: Iterable[TreeEntry], owner: Owner, ignored: Callable[[str], bool]
-) -> tuple[list[Choice], list[str]]:
+def assign(tree: Iterable[TreeEntry], owner: Owner, ignored: Callable[[str], bool]) -> tuple[list[Choice], list[str]]:
     """Which files of a tree go into the kit; and those that belong to an entry and no kit can hold."""
     chosen, skipped = [], []
     for file in tree:
