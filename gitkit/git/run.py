@@ -201,7 +201,7 @@ def _scratch() -> BinaryIO:
             return open(os.memfd_create("git-kit"), "w+b")
     import tempfile
 
-    return tempfile.TemporaryFile()  # type: ignore[return-value]
+    return tempfile.TemporaryFile()
 
 
 def _program(path: str) -> str:

@@ -34,7 +34,7 @@ def approve(
     point = move.point_of(place, kit)
 
     def prepare(situation: Situation) -> Change | None:
-        rejected = situation.ledger_of(name).rejected.get(point.digest)
+        rejected = situation.ledger_of(name).rejection(point)
         if rejected is not None:
             raise GateRefused(f"{version} was rejected by {rejected.event.actor.name}", hint="git kit audit log")
         event = event_of(situation, "approve", environment=name, emit=emit, after=point, reason=reason)
@@ -57,12 +57,13 @@ def reject(
     Raises:
         NotFound, Conflict: the version was never released, or is not what was.
     """
-    point = move.point_of(place, _built(place, version))
+    kit = _built(place, version)
+    point = move.point_of(place, kit)
 
     def prepare(situation: Situation) -> Change | None:
         if (point.digest in situation.ledger_of(None).rejected) is not undo:
             return None
-        details = {"undo": True} if undo else {}
+        details = {"undo": True} if undo else {"content": move.content_of(kit)}
         return Change(event_of(situation, "reject", emit=emit, after=point, reason=reason, details=details))
 
     return _entry(record(place, prepare, emit=emit))
@@ -97,6 +98,8 @@ def freeze(
 ) -> Entry | None:
     """No version comes into the environment (None: into any) before ``until`` (microseconds since 1970), or ever.
 
+    A freeze that lasts as long is one already; only ``unfreeze`` makes one shorter.
+
     Raises:
         InvalidFile: no such environment.
         Conflict: ``until`` is over already.
@@ -108,7 +111,8 @@ def freeze(
         if until is not None and until <= event.time:
             raise Conflict("the freeze would end before it starts", hint="--until names a time to come")
         there = situation.ledger_of(name).freezes.get(name)
-        return None if there is not None and there.event.until == until else Change(event)
+        ends = there.event.until if there is not None else 0
+        return None if ends is None or (until is not None and until <= ends) else Change(event)
 
     return _entry(record(place, prepare, emit=emit))
 

@@ -17,7 +17,9 @@ from gitkit.git.tags import Tag, contained
 
 if TYPE_CHECKING:
     from gitkit.core.config import Config
+    from gitkit.core.journal import Event
     from gitkit.core.policy import Environment
+    from gitkit.lifecycle.ledger import Ledger
     from gitkit.modelkit.build import Kit
     from gitkit.modelkit.content import Content
 
@@ -46,7 +48,8 @@ class Place:
 class Run(NamedTuple):
     """One version that an environment ran. ``commit`` is the version's, ``at`` the environment's commit.
 
-    ``entry`` is the commit of the journal's event, None where the move is older than the journal.
+    ``entry`` is the commit of the journal's event, None where the move is older than the journal; ``parents`` are those
+    of ``at``.
     """
 
     version: str
@@ -58,6 +61,7 @@ class Run(NamedTuple):
     by: str
     reason: str | None
     entry: str | None = None
+    parents: tuple[str, ...] = ()
 
 
 class State(NamedTuple):
@@ -117,12 +121,14 @@ class State(NamedTuple):
         return list(newest.values())[steps - 1]
 
 
-def read(place: Place, name: str, environment: "Environment", tip: str | None) -> State:
-    """The state of an environment whose branch is at ``tip``."""
+def read(place: Place, name: str, environment: "Environment", tip: str | None, ledger: "Ledger | None" = None) -> State:
+    """The state of an environment at ``tip``; with ``ledger`` only what the journal vouches for counts."""
     if tip is None:
         return State(name, environment.branch, None, [], bool(environment.sources))
     git = place.repository.git
     runs = list(_runs(objects.history(git, tip), name, bool(environment.sources)))
+    if ledger is not None:
+        runs = _proven(place, name, runs, ledger)
     if not environment.sources:
         runs = _with_releases(place, tip, runs)
     return State(name, environment.branch, tip, runs, bool(environment.sources))
@@ -157,6 +163,38 @@ def _runs(history: Iterator[Commit], name: str, managed: bool) -> Iterator[Run]:
             return
 
 
+def _proven(place: Place, name: str, runs: list[Run], ledger: "Ledger") -> list[Run]:
+    """Those of ``runs`` (newest first) whose event is in the journal, at its time; and what is older than the journal.
+
+    Anybody can write trailers into a commit.
+    """
+    if ledger.branches is None:
+        return runs
+    moves = {entry.oid: entry.event for entry in ledger.moves.get(name, ())}
+    first = next(iter(moves.values()), None)
+    begun = first.tip if first is not None else ledger.branches.get(name)
+    found = []
+    older = False
+    for run in runs:
+        event = moves.get(run.entry or "")
+        if event is not None:
+            if _tells(event, run):
+                found.append(run._replace(time=event.seconds))
+        elif run.entry is None and begun is not None:
+            older = older or refs.is_ancestor(place.repository.git, run.at, begun)
+            found += [run] if older else []
+    return found
+
+
+def _tells(event: "Event", run: Run) -> bool:
+    """Whether the commit of ``run`` is the one that was made for ``event``."""
+    if event.after is None or event.kind != run.event:
+        return False
+    parents = tuple(dict.fromkeys(oid for oid in (event.tip, event.after.commit) if oid is not None))
+    same = (run.version, run.digest, run.commit) == (event.after.version, event.after.digest, event.after.commit)
+    return same and run.parents == parents
+
+
 def known_tip(place: Place, branch: str) -> str | None:
     """The branch's commit as this clone knows it: on the Git remote, else here. No network."""
     git = place.repository.git
@@ -186,11 +224,28 @@ def policy(place: Place, name: str, tip: str | None) -> "Config":
     Raises:
         InvalidFile: no environment has this name.
     """
-    there = place.config_of(tip) if tip is not None else None
+    rev = policy_rev(place, name, tip)
+    there = place.config_of(rev) if rev is not None else None
     if there is not None and name in there.environments:
         return there
     place.config.environment(name)
     return place.config
+
+
+def policy_rev(place: Place, name: str, tip: str | None) -> str | None:
+    """The commit whose ``.gitkit.toml`` rules an environment that is at ``tip``: what its last promotion brought.
+
+    A rollback brings old files back, and not the rules of their time.
+    """
+    if tip is None:
+        return None
+    git = place.repository.git
+    for limit in (10, None):
+        for commit in objects.history(git, tip, limit=limit):
+            run = _recorded(commit, name)
+            if run is None or run.event != "rollback":
+                return commit.oid
+    return tip
 
 
 def _recorded(commit: Commit, name: str) -> Run | None:
@@ -207,6 +262,7 @@ def _recorded(commit: Commit, name: str) -> Run | None:
         by=commit.author,
         reason=found.get(REASON),
         entry=found.get(JOURNAL),
+        parents=commit.parents,
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gitkit.core.events import Sink, Warned
-from gitkit.core.journal import Actor, Event, parse_event
+from gitkit.core.journal import EMPTY_ID, Actor, Event, parse_event
 from gitkit.errors import Corrupt, InvalidFile
 from gitkit.git import objects
 from gitkit.git.run import Git, GitError
@@ -48,13 +48,13 @@ def log(git: Git, tip: str) -> bytes:
     return git.run("log", "-z", "--reverse", "--topo-order", "--no-show-signature", "--encoding=UTF-8", form, tip, "--")
 
 
-def parse(log: bytes) -> list[Entry]:
-    """The events in what ``log`` gave, oldest first.
+def parse(log: bytes, *, whole: bool = True) -> list[Entry]:
+    """The events in what ``log`` gave, oldest first; not ``whole`` where some are left out on purpose.
 
     Raises:
-        Corrupt: as ``read``.
+        Corrupt: as ``read``; or they are not all, or not in their order.
     """
-    entries = []
+    entries: list[Entry] = []
     for record in log.split(SEPARATOR):
         if not record:
             continue
@@ -65,7 +65,24 @@ def parse(log: bytes) -> list[Entry]:
             entries.append(Entry(oid, parse_event(message)))
         except Corrupt as error:
             raise Corrupt(f"the journal's commit {oid[:12]}: {error.message}", hint="git kit audit verify") from error
+        if whole:
+            _require_next(entries[-2:-1], entries[-1])
     return entries
+
+
+def _require_next(before: Sequence[Entry], entry: Entry) -> None:
+    event = entry.event
+    if not before and event.sequence != 1:
+        raise Corrupt(
+            f"the journal begins with event {event.sequence} here: it is not whole",
+            hint="in a shallow clone: git fetch --unshallow; else: git kit audit verify",
+        )
+    last = before[0].event if before else None
+    expected = (last.sequence + 1, last.id) if last is not None else (1, EMPTY_ID)
+    if (event.sequence, event.previous) != expected or (last is not None and event.time < last.time):
+        raise Corrupt(
+            f"the journal's commit {entry.oid[:12]} does not follow the one before it", hint="git kit audit verify"
+        )
 
 
 def is_seen(git: Git, log: bytes) -> bool:
@@ -95,10 +112,10 @@ def require_continued(git: Git, entries: Sequence[Entry]) -> None:
 
 
 def who(git: Git) -> Who:
-    """The person, and the time; GIT_COMMITTER_DATE counts, as everywhere in Git.
+    """The person, and the time; GIT_COMMITTER_DATE counts, as everywhere in Git, unless it is in the future.
 
     Raises:
-        InvalidFile: Git does not know who it is.
+        InvalidFile: Git does not know who it is, or takes the future for now: every soak time would be over.
     """
     try:
         ident = git.text("var", "GIT_COMMITTER_IDENT")
@@ -110,6 +127,8 @@ def who(git: Git) -> Who:
     email, _, stamp = rest.rpartition("> ")
     seconds = int(stamp.split(" ")[0])
     now = time.time_ns() // 1000
+    if seconds > now // 1_000_000 + _SKEW_S:
+        raise InvalidFile("GIT_COMMITTER_DATE is in the future: events are of now", hint="unset GIT_COMMITTER_DATE")
     return Who(Actor(name, email), now if abs(now // 1_000_000 - seconds) <= 2 else seconds * 1_000_000)
 
 

@@ -7,7 +7,7 @@ audit (the events up to the one that is looked at) and a Git server (the events 
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from gitkit.core.journal import MOVES, Event
+from gitkit.core.journal import MOVES, Event, Point
 
 
 class Entry(NamedTuple):
@@ -18,17 +18,21 @@ class Entry(NamedTuple):
 
 
 class Ledger:
-    """``releases``: the first release of each version. ``moves``: what moved each environment, oldest first. ``holds``
-    and ``freezes`` (None: of all environments) are those in force, ``rejected`` by digest. ``verdicts`` are the latest
-    of a refused promotion, by environment and digest.
+    """``releases``: the first release of each version. ``moves``: what moved each environment, oldest first.
+    ``withdrawn``: what rollbacks of each environment left since, by digest. ``holds`` and ``freezes`` (None: of all
+    environments) are those in force, ``rejected`` by digest. ``verdicts`` are the latest of a refused promotion, by
+    environment and digest. ``branches``: where the environments were when the journal began; None: there is none.
     """
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self.releases: dict[str, Entry] = {}
         self.moves: dict[str, list[Entry]] = {}
+        self.withdrawn: dict[str, set[str]] = {}
+        self.branches: dict[str, str] | None = None
         self.holds: dict[str, Entry] = {}
         self.freezes: dict[str | None, Entry] = {}
         self.rejected: dict[str, Entry] = {}
+        self._rejected_otherwise: dict[str, Entry] = {}
         self.approvals: list[Entry] = []
         self.verdicts: dict[tuple[str, str], Entry] = {}
         for entry in entries:
@@ -37,14 +41,17 @@ class Ledger:
     def add(self, entry: Entry) -> None:
         """Take in the next event."""
         event = entry.event
+        if self.branches is None:
+            told = event.details.get("branches")
+            self.branches = dict(told) if isinstance(told, dict) else {}
         if event.kind in MOVES and event.environment is not None:
             self._move(entry, event.environment)
         elif event.kind == "release" and event.version is not None:
             self.releases.setdefault(event.version, entry)
         elif event.kind == "approve":
             self.approvals.append(entry)
-        elif event.kind == "reject" and event.digest is not None:
-            self._reject(entry, event.digest)
+        elif event.kind == "reject" and event.after is not None:
+            self._reject(entry, event.after)
         elif event.kind == "gates" and event.environment is not None and event.digest is not None:
             self.verdicts[event.environment, event.digest] = entry
         else:
@@ -58,6 +65,14 @@ class Ledger:
                 return entry
         return None
 
+    def rejection(self, point: Point, content: str | None = None) -> Entry | None:
+        """Why no environment takes a version: itself, its commit under another name, or all of its files."""
+        for key in (point.digest, point.commit, content):
+            entry = self.rejected.get(key or "") or self._rejected_otherwise.get(key or "")
+            if entry is not None:
+                return entry
+        return None
+
     def last_move(self, environment: str) -> Entry | None:
         """What moved the environment last."""
         moves = self.moves.get(environment)
@@ -66,17 +81,28 @@ class Ledger:
     def _move(self, entry: Entry, environment: str) -> None:
         event = entry.event
         self.moves.setdefault(environment, []).append(entry)
+        withdrawn = self.withdrawn.setdefault(environment, set())
+        withdrawn.discard(event.digest or "")
         if event.kind == "rollback":
+            withdrawn |= {event.before.digest} if event.before is not None else set()
             if event.details.get("hold", True):
                 self.holds[environment] = entry
             if event.details.get("reject") and event.before is not None:
-                self.rejected[event.before.digest] = entry
+                self._refuse(entry, event.before)
 
-    def _reject(self, entry: Entry, digest: str) -> None:
+    def _reject(self, entry: Entry, point: Point) -> None:
         if entry.event.details.get("undo"):
-            self.rejected.pop(digest, None)
+            gone = self.rejected.pop(point.digest, None)
+            self._rejected_otherwise = {key: one for key, one in self._rejected_otherwise.items() if one is not gone}
         else:
-            self.rejected[digest] = entry
+            self._refuse(entry, point)
+
+    def _refuse(self, entry: Entry, point: Point) -> None:
+        self.rejected[point.digest] = entry
+        content = entry.event.details.get("content")
+        for key in (point.commit, content):
+            if isinstance(key, str):
+                self._rejected_otherwise[key] = entry
 
     def _stop(self, entry: Entry) -> None:
         event = entry.event
@@ -85,8 +111,16 @@ class Ledger:
         elif event.kind == "resume" and event.environment is not None:
             self.holds.pop(event.environment, None)
         elif event.kind == "freeze":
-            self.freezes[event.environment] = entry
+            self._freeze(entry)
         elif event.kind == "unfreeze" and event.environment is None:
             self.freezes.clear()
         elif event.kind == "unfreeze":
             self.freezes.pop(event.environment, None)
+
+    def _freeze(self, entry: Entry) -> None:
+        """The later end wins: only an unfreeze makes a freeze shorter."""
+        there, until = self.freezes.get(entry.event.environment), entry.event.until
+        if there is not None and there.event.until is None:
+            return
+        if there is None or until is None or until > (there.event.until or 0):
+            self.freezes[entry.event.environment] = entry

@@ -7,7 +7,7 @@ Git is the truth and moves first. Killed after that, the registry's tag is behin
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from gitkit.core.digest import short
+from gitkit.core.digest import digest_of, short
 from gitkit.core.events import Sink, Warned
 from gitkit.core.journal import Point
 from gitkit.core.remote import Remote
@@ -18,6 +18,7 @@ from gitkit.lifecycle.environments import Place, Run, State
 from gitkit.lifecycle.gates.subject import Verdict
 from gitkit.lifecycle.ledger import Entry
 from gitkit.lifecycle.record import fast_forward
+from gitkit.lifecycle.situation import Situation
 from gitkit.modelkit.build import Kit
 from gitkit.sync.parallel import each
 
@@ -114,6 +115,31 @@ def refuse_foreign_commits(place: Place, state: State) -> None:
         f'{commit.author} moved {state.branch} by hand ({commit.oid[:12]} "{subject}")',
         hint=f"put it back: git push {lease}",
     )
+
+
+def require_in_step(situation: Situation, name: str) -> None:
+    """The environment's branch must be where the journal's last event about it took it.
+
+    Raises:
+        Conflict: somebody committed to it by hand, set it back, deleted it, or looks at another branch.
+    """
+    state, last = situation.state(name), situation.ledger.last_move(name)
+    if state.managed:
+        refuse_foreign_commits(situation.place, state)
+    if last is None or (not state.managed and state.tip is not None):
+        return
+    if state.current is None or state.current.entry != last.oid:
+        raise Conflict(
+            f"{state.branch} is not where the journal has {name}:"
+            f" it lacks the {last.event.subject()} of {last.event.actor.name}",
+            hint=f"to put it back: git kit env sync {name}; what happened: git kit audit verify",
+        )
+
+
+def content_of(kit: Kit) -> str:
+    """``sha256:<hex>`` for all files of a kit, by path and digest: the same for the same files under any version."""
+    lines = sorted(f"{file.digest} {file.mode:o} {file.path}\n" for file in kit.files)
+    return digest_of("".join(lines).encode("utf-8", "surrogateescape"))
 
 
 def require_released(remote: Remote, kit: Kit) -> None:

@@ -30,7 +30,7 @@ def outline(log: bytes, states: Iterable[State]) -> list[Entry]:
         Corrupt: one of them is damaged, or a commit is no event.
     """
     chosen = [record.raw for record in _chosen(_newest_first(log), list(states))]
-    return journal.parse(journal.SEPARATOR.join(reversed(chosen)))
+    return journal.parse(journal.SEPARATOR.join(reversed(chosen)), whole=False)
 
 
 def _newest_first(log: bytes) -> Iterator[_Record]:

@@ -19,6 +19,7 @@ from gitkit.lifecycle.situation import Situation, authors_of, look
 from gitkit.modelkit.build import Kit
 
 if TYPE_CHECKING:
+    from gitkit.core.config import Config
     from gitkit.core.policy import Environment
 
 _Step = Literal["stay", "forward", "commit"]
@@ -54,6 +55,7 @@ class Promotion:
     reason: str | None = None
     override: Collection[str] = ()
     emit: Sink = ignore
+    _said: tuple[object, list[Verdict]] | None = None
 
     def plan(self, situation: Situation, *, every: bool = True) -> Plan:
         """What would be done now, and which rules stand against it; not ``every`` one where it is stopped anyway.
@@ -69,6 +71,7 @@ class Promotion:
         self.place.config.environment(self.name)
         rules = situation.policy(self.name)
         state = situation.state(self.name)
+        move.require_in_step(situation, self.name)
         kit = self._kit(situation)
         step = _step(self.place, state, rules.environment(self.name), kit)
         who = journal.who(self.place.repository.git)
@@ -138,16 +141,24 @@ class Promotion:
             environment=self.name,
             point=move.point_of(self.place, kit),
             ledger=situation.ledger_of(self.name),
-            now=journal.not_before(who.time, situation.entries, ignore),
+            now=who.time,
             authors=authors_of(self.place, kit.commit, kit.version),
             stays=situation.stays,
+            content=move.content_of(kit),
         )
         verdicts = decide(case)
         if rules.environment(self.name).gates and (every or not any(verdict.gate in STOPS for verdict in verdicts)):
-            from gitkit.lifecycle.gates.evaluate import evaluate
-
-            verdicts += evaluate(rules, self.name, self._subject(situation, kit))
+            verdicts += self._gates(rules, self._subject(situation, kit))
         return waive(case, verdicts, self.override, who.actor.name, who.actor.email)
+
+    def _gates(self, rules: "Config", subject: Subject) -> list[Verdict]:
+        """What the gates say; asked once for the same rules and the same baseline, however often a race is lost."""
+        from gitkit.lifecycle.gates.evaluate import evaluate
+
+        about = (rules.policy_of(self.name), subject.kit.digest, subject.baseline, subject.released)
+        if self._said is None or self._said[0] != about:
+            self._said = (about, evaluate(rules, self.name, subject))
+        return self._said[1]
 
     def _subject(self, situation: Situation, kit: Kit) -> Subject:
         current = situation.state(self.name).current
@@ -196,6 +207,8 @@ class Promotion:
         sources = self.place.config.environment(self.name).sources
         if "hold" in refused:
             return f"to end the hold: git kit resume {self.name}"
+        if "reject" in refused:
+            return f"to take the rejection back: git kit reject {self.version} --undo"
         if "freeze" in refused:
             return f"to end the freeze: git kit unfreeze {self.name}"
         if "from" in refused and sources:
@@ -262,7 +275,6 @@ def _outcomes(gates: Sequence[object]) -> set[tuple[object, object]]:
 def _step(place: Place, state: State, environment: "Environment", kit: Kit) -> _Step:
     if not environment.sources:
         return _step_of_followed(place, state, kit)
-    move.refuse_foreign_commits(place, state)
     current = state.current
     if current is not None and current.version == kit.version and current.digest == kit.digest:
         return "stay"

@@ -9,7 +9,8 @@ checked out, the journal moves first and the worktree follows; killed in between
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from gitkit.core.events import Sink, Warned, ignore
@@ -56,7 +57,7 @@ def record(place: Place, prepare: Prepare, *, tag: str | None = None, emit: Sink
         Conflict: somebody else moved the environment first, or the journal is too busy.
         Denied, NetworkError, Corrupt: see ``look`` and ``refs.push``.
     """
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline: float | None = None
     pause = 0.02
     before: Situation | None = None
     while True:
@@ -70,10 +71,11 @@ def record(place: Place, prepare: Prepare, *, tag: str | None = None, emit: Sink
         try:
             return _publish(situation, change, emit)
         except Conflict as error:
+            deadline = deadline or time.monotonic() + _PATIENCE_S
+            if not _moved(situation):  # then it was no race, and will not get better
+                raise
             if time.monotonic() > deadline:
                 raise Conflict("the journal is too busy", hint="run the command again") from error
-            if place.git_remote is None and change.environment is not None and not _moved(situation):
-                raise
         before = situation
         time.sleep(random.uniform(0, pause))  # noqa: S311
         pause = min(2 * pause, _LONGEST_PAUSE_S)
@@ -106,27 +108,71 @@ def event_of(
 
 def settle(situation: Situation, emit: Sink = ignore) -> None:
     """Without a Git remote: finish moves that the journal holds and that were killed before their branch followed."""
-    place = situation.place
-    if place.git_remote is not None:
+    if situation.place.git_remote is not None:
         return
-    for name, moves in situation.ledger.moves.items():
-        entry = moves[-1]
-        if name not in place.config.environments or situation.tip(name) != entry.event.tip:
-            continue
-        branch = place.config.environment(name).branch
-        forward = entry.event.kind == "promote" and not place.config.environment(name).sources
-        tip = _tip(place, entry, forward)
-        if tip == situation.tip(name):
-            continue
-        _move_here(place, branch, tip, entry.event.tip)
-        situation.forget(name, tip)
-        emit(Warned(f"{name}: finished the {entry.event.subject()} that was interrupted"))
+    for name in situation.ledger.moves:
+        try:
+            entry = put_back(situation, name)
+        except Conflict as error:
+            emit(Warned(error.message))
+        else:
+            if entry is not None:
+                emit(Warned(f"{name}: finished the {entry.event.subject()} that was interrupted"))
+
+
+def put_back(situation: Situation, name: str) -> Entry | None:
+    """Bring the branch of an environment to where the journal has it, by the moves that it lacks; the last of them.
+
+    None: it lacks none, or it is nowhere that a move began.
+
+    Raises:
+        Conflict: somebody else moved it meanwhile, or its worktree cannot follow.
+        Denied, NetworkError
+    """
+    place = situation.place
+    if name not in place.config.environments:
+        return None
+    old = tip = situation.tip(name)
+    moves = situation.ledger.moves.get(name, [])
+    last = None
+    for entry in moves[_missing(moves, tip) :]:
+        if entry.event.tip != tip:
+            return None
+        tip = _tip(place, entry, _is_forward(place, entry))
+        last = entry
+    if last is None or tip is None or tip == old:
+        return None
+    branch = place.config.environment(name).branch
+    if place.git_remote is not None:
+        refs.push(place.repository.git, place.git_remote, {branch: tip})
+    else:
+        _move_here(place, branch, tip, old)
+    situation.forget(name, tip)
+    return last
+
+
+def _missing(moves: Sequence[Entry], tip: str | None) -> int:
+    """The number of the last move that found the branch at ``tip``; how many there are, where none did."""
+    found = [number for number, entry in enumerate(moves) if entry.event.tip == tip]
+    return found[-1] if found else len(moves)
+
+
+def _is_forward(place: Place, entry: Entry) -> bool:
+    """Whether the event moved the branch to the version's own commit, as a promotion on a branch of people's may."""
+    event = entry.event
+    if event.kind != "promote" or event.after is None or place.config.environment(str(event.environment)).sources:
+        return False
+    return event.tip is None or refs.is_ancestor(place.repository.git, event.tip, event.after.commit)
 
 
 def _publish(situation: Situation, change: Change, emit: Sink) -> Recorded:
     place = situation.place
     git = place.repository.git
-    entry = journal.write(git, change.event, situation.entries)
+    event = change.event
+    if not situation.entries:  # what anybody claims to be older than the journal must have been there by now
+        tips = {name: tip for name in place.config.environments if (tip := situation.tip(name)) is not None}
+        event = replace(event, details={**event.details, "branches": tips})
+    entry = journal.write(git, event, situation.entries)
     tip = _tip(place, entry, change.forward) if change.environment is not None else None
     branch = place.config.environment(change.environment).branch if change.environment is not None else None
     if place.git_remote is not None:
@@ -236,6 +282,6 @@ def lost_race(now: Situation, name: str) -> Conflict:
 
 
 def _moved(situation: Situation) -> bool:
-    """Whether any branch is elsewhere by now (without a Git remote)."""
-    branches = list(situation.tips)
+    """Whether any branch is elsewhere by now."""
+    branches = [*(one.branch for one in situation.place.config.environments.values()), journal.BRANCH]
     return environments.ask(situation.place, branches).tips != situation.tips

@@ -41,8 +41,7 @@ def rollback(
 
     def prepare(situation: Situation) -> Change:
         state = situation.state(name)
-        if state.managed:
-            move.refuse_foreign_commits(place, state)
+        move.require_in_step(situation, name)
         kit = _proven(place, _target(situation, state, to, steps))
         move.require_released(remote, kit)
         found.append((state, kit))
@@ -54,7 +53,7 @@ def rollback(
             before=move.point_of_run(place, state.current),
             after=move.point_of(place, kit),
             reason=reason,
-            details={"hold": True, **({"reject": True} if reject else {})},
+            details={"hold": True, **(_rejection(place, state) if reject else {})},
         )
         return Change(event, name)
 
@@ -68,6 +67,13 @@ def rollback(
     finally:
         move.follow(place, state.branch, tip, emit)
     return Moved(name, kit, state.current.version if state.current else None, tip, tagged, recorded.entry)
+
+
+def _rejection(place: Place, state: State) -> dict[str, object]:
+    current = state.current
+    if current is None:
+        return {}
+    return {"reject": True, "content": move.content_of(place.build(current.commit, current.version))}
 
 
 def _target(situation: Situation, state: State, to: str | None, steps: int) -> Run:

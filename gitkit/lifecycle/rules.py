@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from gitkit.core.config import Config
     from gitkit.core.policy import Approvals, Environment, Window
 
-STOPS = ("hold", "freeze")
-"""Rules that nobody overrides: they end by ``resume`` and ``unfreeze``."""
+STOPS = {
+    "reject": "git kit reject {version} --undo",
+    "hold": "git kit resume {name}",
+    "freeze": "git kit unfreeze {name}",
+}
+"""Rules that nobody overrides, and the command that ends each."""
 
 BUILT_IN = ("from", "reject", "hold", "freeze", "windows", "soak", "approvals")
 """Every rule that is no gate, in the order in which they are decided."""
@@ -37,7 +41,7 @@ class Case:
     """A version that wants into ``environment`` at ``now`` (microseconds since 1970, UTC).
 
     ``authors`` are the addresses of the version's authors, in lower case. ``stays`` gives what ran in another
-    environment, None where it does not exist.
+    environment, None where it does not exist. ``content`` stands for all files of the version, where that is known.
     """
 
     config: "Config"
@@ -47,6 +51,7 @@ class Case:
     now: int
     authors: Collection[str]
     stays: Callable[[str], Sequence[Stay] | None]
+    content: str | None = None
 
     @property
     def settings(self) -> "Environment":
@@ -62,9 +67,9 @@ def _verdicts(case: Case) -> Iterator[Verdict]:
     settings = case.settings
     if settings.sources:
         yield _source(case)
-    rejected = case.ledger.rejected.get(case.point.digest)
+    rejected = case.ledger.rejection(case.point, case.content)
     if rejected is not None:
-        yield Verdict("reject", "failed", f"{case.point.version} was rejected by {_said(rejected)}")
+        yield Verdict("reject", "failed", f"{_rejected_as(rejected, case.point)} was rejected by {_said(rejected)}")
     held = case.ledger.holds.get(case.environment)
     if held is not None:
         yield Verdict("hold", "failed", f"held by {_said(held)}")
@@ -77,6 +82,14 @@ def _verdicts(case: Case) -> Iterator[Verdict]:
         yield _soak(case, settings.soak)
     if settings.approvals is not None:
         yield _approvals(case, settings.approvals)
+
+
+def _rejected_as(entry: Entry, point: Point) -> str:
+    event = entry.event
+    named = event.before if event.kind == "rollback" else event.after
+    if named is None or named.version == point.version:
+        return point.version
+    return f"{point.version} is what {named.version} was, which"
 
 
 def _said(entry: Entry) -> str:
@@ -206,12 +219,12 @@ def waive(
 
     if not names:
         return list(verdicts)
-    known = {verdict.gate for verdict in verdicts} | set(case.settings.gates) | set(BUILT_IN)
+    known = {verdict.gate for verdict in verdicts} | set(case.settings.gates) | set(STOPS)
     for name in names:
         if name not in known:
             raise UsageError(f'{case.environment} has no rule "{name}"', hint=f"its rules: {', '.join(sorted(known))}")
         if name in STOPS:
-            undo = f"git kit {'resume' if name == 'hold' else 'unfreeze'} {case.environment}"
+            undo = STOPS[name].format(name=case.environment, version=case.point.version)
             raise UsageError(f"a {name} is not overridden, but ended", hint=undo)
     if email.lower() not in members(case.settings.override, case.config.groups):
         permitted = ", ".join(case.settings.override) or "nobody"

@@ -42,7 +42,9 @@ class Situation:
 
     def policy_commit(self, name: str) -> str | None:
         """The commit that ``policy`` is from; None where it is the worktree's."""
-        return None if self.policy(name) is self.place.config else self.tip(name)
+        if self.policy(name) is self.place.config:
+            return None
+        return environments.policy_rev(self.place, name, self.tip(name))
 
     def state(self, name: str) -> State:
         """What the environment ``name`` runs and ran."""
@@ -51,7 +53,7 @@ class Situation:
             tip = self.tips.get(settings.branch)
             if tip is None and settings.branch != self.place.config.environment(name).branch:
                 tip = environments.ask(self.place, [settings.branch]).tips.get(settings.branch)
-            self._states[name] = environments.read(self.place, name, settings, tip)
+            self._states[name] = environments.read(self.place, name, settings, tip, self.ledger)
         return self._states[name]
 
     def ledger_of(self, name: str | None) -> Ledger:
@@ -81,7 +83,9 @@ class Situation:
 
 
 def stays_of(place: Place, state: State, ledger: Ledger) -> list[Stay]:
-    """How long each version ran, newest first. A branch that people write has a version since it was released."""
+    """How long each version ran, newest first. On a branch that people write it runs from its release to the next one
+    there, or to a rollback.
+    """
     stays = []
     end = None
     genuine = environments.genuine(place, state.runs)
@@ -89,10 +93,11 @@ def stays_of(place: Place, state: State, ledger: Ledger) -> list[Stay]:
         if run.event == "commit":
             released = ledger.releases.get(run.version)
             since = max(run.time, released.event.seconds) if released is not None else run.time
-            stays.append(Stay(run.version, None, since, None))
-        elif run.at in genuine:
-            stays.append(Stay(run.version, run.digest, run.time, end))
-        if run.event != "commit":
+            stays.append(Stay(run.version, None, since, max(since, end) if end is not None else None))
+            end = since
+        else:
+            if run.at in genuine:
+                stays.append(Stay(run.version, run.digest, run.time, end))
             end = run.time
     return stays
 

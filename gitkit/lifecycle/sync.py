@@ -11,7 +11,7 @@ from gitkit.errors import GateRefused, KitError
 from gitkit.lifecycle import move
 from gitkit.lifecycle.environments import Place, Run
 from gitkit.lifecycle.promote import promote
-from gitkit.lifecycle.record import settle
+from gitkit.lifecycle.record import put_back, settle
 from gitkit.lifecycle.situation import Situation, look
 
 Outcome = Literal["current", "repaired", "promoted", "waiting", "failed"]
@@ -47,17 +47,22 @@ def _finish(place: Place, emit: Sink) -> set[str]:
     """The environments whose interrupted move is finished by now."""
     situation = look(place)
     before = {name: situation.tip(name) for name in place.config.environments}
-    try:
-        settle(situation, emit)
-    except KitError as error:
-        emit(Warned(error.message))
+    settle(situation, emit)
+    for name in place.config.environments:
+        try:
+            entry = put_back(situation, name)
+        except KitError as error:
+            emit(Warned(error.message))
+        else:
+            if entry is not None:
+                emit(Warned(f"{name}: put back to where the journal has it: {entry.event.subject()}"))
     return {name for name, tip in before.items() if situation.tip(name) != tip}
 
 
 def _with_finished(result: Synced, finished: Collection[str]) -> Synced:
     if result.environment not in finished or result.outcome != "current":
         return result
-    return result._replace(outcome="repaired", detail="the move that was interrupted is finished")
+    return result._replace(outcome="repaired", detail="the branch is where the journal has it again")
 
 
 def _sources_first(place: Place) -> list[str]:
@@ -100,9 +105,8 @@ def _repair(place: Place, remote: Remote, situation: Situation, name: str, waiti
     run = state.current
     if run is None:
         return Synced(name, "waiting" if waiting else "current", None, None, waiting or "nothing runs there yet")
-    if state.managed:
-        move.refuse_foreign_commits(place, state)
-    elif remote.resolve(run.version) is None:
+    move.require_in_step(situation, name)
+    if not state.managed and remote.resolve(run.version) is None:
         return Synced(name, "waiting", run.version, None, f"{run.version} is not released yet")
     kit = place.build(run.commit, run.version)
     if remote.resolve(name) == kit.digest:
@@ -121,14 +125,21 @@ def _candidates(situation: Situation, name: str) -> Iterator[str]:
         return
     if settings.auto == "match":
         source = situation.state(settings.sources[0]).current
-        if source is not None and _differs(source, current):
+        if source is not None and _differs(source, current) and not _is_withdrawn(situation, source, [name]):
             yield source.version
         return
     for run in _newest_first(situation, settings.sources):
         if not _differs(run, current):
             return
-        if run.digest not in situation.ledger_of(name).rejected:
+        if not _is_withdrawn(situation, run, [name, *settings.sources]):
             yield run.version
+
+
+def _is_withdrawn(situation: Situation, run: Run, names: Sequence[str]) -> bool:
+    """Whether people went back from the version in one of these environments, and nobody has brought it in again."""
+    released = situation.ledger.releases.get(run.version)
+    digest = run.digest or (released.event.digest if released is not None else None)
+    return any(digest in situation.ledger.withdrawn.get(name, ()) for name in names)
 
 
 def _newest_first(situation: Situation, sources: Sequence[str]) -> list[Run]:

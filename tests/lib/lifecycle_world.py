@@ -81,7 +81,7 @@ def lifecycle_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     del author.environ["GIT_COMMITTER_DATE"]
     author.git("push", "--quiet", "--set-upstream", "origin", "dev", *VERSIONS)
     for version in VERSIONS:
-        author.kit("release", version)
+        author.kit("release", version, extra={"GIT_COMMITTER_DATE": "2026-01-01T01:00:00Z"})
     bare.git("symbolic-ref", "HEAD", "refs/heads/dev")
     author.git("config", "--global", "init.templateDir", str(folder / "hooks" / ".git"))
     return folder

@@ -81,7 +81,7 @@ class Rederivation:
         elif event.policy_commit not in self.known.facts:
             self._gap(entry, f"the commit of its policy ({event.policy_commit[:12]}) is not in this clone")
             return None
-        elif event.policy_commit != event.tip:
+        elif event.policy_commit != self._policy_rev(event):
             self._found(entry, f"its policy is from {event.policy_commit[:12]}, not from where {name} was")
         config = policies.of(event)
         if config is None:
@@ -94,12 +94,18 @@ class Rederivation:
             self._found(entry, f"{str(event.policy_commit)[:12]} has another policy of {name} than it names")
         return config
 
+    def _policy_rev(self, event: Event) -> str | None:
+        """Where the policy in force was when the event found the environment at its ``tip``."""
+        if event.tip is None or event.tip not in self.known.facts or event.environment is None:
+            return event.tip
+        return environments.policy_rev(self.known.place, event.environment, event.tip)
+
     def _check_absent(self, entry: Entry) -> None:
         """A worktree's policy counts only where the environment's branch has none."""
         event = entry.event
         if event.tip is None or event.tip not in self.known.facts:
             return
-        there = self.known.policies.at(event.tip)
+        there = self.known.policies.at(self._policy_rev(event) or event.tip)
         if there is not None and (event.environment or "") in there.environments:
             self._found(entry, f"it names no policy, and {event.tip[:12]} has one of {event.environment}")
 

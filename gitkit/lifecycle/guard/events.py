@@ -65,7 +65,8 @@ class _Judge:
     def _policy(self, name: str, tip: str | None) -> "tuple[Config, str]":
         """The rules in force where the environment is at ``tip``, and the revision that they are from."""
         config = self.server.policy(name, tip)
-        return config, tip if tip is not None and config is not self.server.place.config else "HEAD"
+        rev = environments.policy_rev(self.server.place, name, tip)
+        return config, rev if rev is not None and config is not self.server.place.config else "HEAD"
 
     def _require_signature(self, entry: Entry) -> None:
         event, git = entry.event, self.server.git
@@ -128,7 +129,7 @@ class _Judge:
             f"{event.subject()} was decided by another policy than the one that rules {name} here",
             hint="bring the .gitkit.toml of the main branch into your worktree",
         )
-        state = environments.read(self.server.place, name, config.environment(name), tip)
+        state = environments.read(self.server.place, name, config.environment(name), tip, self.ledger)
         self._require_before(event, state)
         if event.kind == "rollback":
             self._require_way_back(event, state, event.after)
@@ -184,7 +185,7 @@ class _Judge:
         refuse_unless(same, f"{event.subject()} says that {before.version if before else 'nothing'} ran before")
 
     def _require_way_back(self, event: Event, state: State, after: Point) -> None:
-        rejected = self.ledger.rejected.get(after.digest)
+        rejected = self.ledger.rejection(after)
         refuse_unless(rejected is None, f"{event.subject()}: {after.version} was rejected")
         refuse_unless(
             any(
@@ -227,7 +228,7 @@ class _Judge:
             return None
         tip = self._branch_tip(name)
         settings = self.server.policy(name, tip).environment(name)
-        state = environments.read(self.server.place, name, settings, tip)
+        state = environments.read(self.server.place, name, settings, tip, self.ledger)
         stays = stays_of(self.server.place, state, self.ledger)
         if not state.managed:
             return [*stays, *self._contained(tip, point)]
