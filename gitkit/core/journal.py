@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from gitkit.core.digest import is_digest
 from gitkit.errors import Corrupt
 
+BRANCH = "kit/journal"
 FORMAT = 1
 EMPTY_ID = "0" * 32
 SEQUENCE, PREVIOUS, ID = "Kit-Sequence: ", "Kit-Previous: ", "Kit-Id: "
@@ -153,7 +154,7 @@ def parse_event(message: str) -> Event:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Corrupt(f"not an event of format {FORMAT}: {lines[0][:80]}") from error
     if not _is_sane(event):
-        raise Corrupt(f"not an event of format {FORMAT}: values of a wrong kind: {lines[0][:80]}")
+        raise Corrupt(f"not an event of format {FORMAT}: values of a wrong type: {lines[0][:80]}")
     if event.kind not in KINDS:
         raise Corrupt(f'an event of the unknown kind "{event.kind[:40]}"')
     if id_ != f"{ID}{_id_of(body)}" or subject != event.subject():

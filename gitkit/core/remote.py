@@ -1,4 +1,7 @@
-"""What a remote can do. A registry over HTTP and an OCI layout folder both do exactly this, and nothing asks which."""
+"""What a remote can do. A registry over HTTP and an OCI layout folder both do exactly this.
+
+Nothing asks which, but `gitkit.sync.fetch`: waiting for a folder is not worth threads.
+"""
 
 from collections.abc import Callable
 from typing import BinaryIO, Protocol

@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from itertools import groupby
 from typing import NamedTuple
 
@@ -185,6 +186,12 @@ def _changed(name: bytes) -> FileExistsError:
     return FileExistsError(17, "the file changed meanwhile", os.fsdecode(name))
 
 
+@cache
+def _names_by_descriptor() -> bool:
+    """Whether a file without a name can be made here, and be given one."""
+    return hasattr(os, "O_TMPFILE") and os.path.exists("/proc/self/fd")
+
+
 @contextmanager
 def _draft(folder: int, permissions: int, drafts: str | None) -> Iterator[tuple[int, bytes | None]]:
     """A new file on the file system of ``folder``; without a name where that is possible, else in ``drafts``: killed,
@@ -192,7 +199,7 @@ def _draft(folder: int, permissions: int, drafts: str | None) -> Iterator[tuple[
     """
     flags = os.O_WRONLY | os.O_CLOEXEC
     fd = name = None
-    if hasattr(os, "O_TMPFILE") and os.path.exists("/proc/self/fd"):
+    if _names_by_descriptor():
         with suppress(OSError):  # the file system has no such files
             fd = os.open(b".", flags | os.O_TMPFILE, permissions, dir_fd=folder)
     if fd is None:

@@ -4,6 +4,7 @@ import csv
 import html.parser
 import io
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -270,7 +271,7 @@ def told(world: World) -> World:
     ada, someone = raws[0].actor, Actor("Ben", "ben@example.com")
     first = Event(kind="promote", time=raws[-1].event.time, actor=ada, after=points[0], reason=CALCULATED, **base)
     second = replace(first, before=points[0], after=points[1], reason=None)
-    held = replace(first, kind="hold", actor=someone, after=None, gates=(), reason=HOSTILE)
+    held = replace(first, kind="hold", time=time.time_ns() // 1000, actor=someone, after=None, gates=(), reason=HOSTILE)
     chain = journals.rechained([*raws, *map(journals.raw, (first, second, held))])
     journals.force(world.author, journals.write(world.author, chain))
     world.author.git("fetch", "--quiet")

@@ -135,7 +135,7 @@ def test_sync_without_a_git_remote_finishes_a_move_that_was_interrupted(world: W
     shown = json.loads(alone.kit("env", "show", "staging", "--json").stdout)
     assert [drift["text"] for drift in shown["drifts"]] == ["interrupted: promote v2 staging", "registry: v2"]
     done = alone.kit("env", "sync", "staging")
-    assert details(done) == {"staging": "the move that was interrupted is finished"}
+    assert details(done) == {"staging": "the branch is where the journal has it again"}
     assert "warning: staging: finished the promote v2 staging that was interrupted" in done.stderr
     assert alone.out("rev-parse", "staging") == after
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitkit.git import worktree
+from gitkit.git.exchange import exchange
 from gitkit.git.worktree import Seen
 
 OTHER_FILE_SYSTEM = Path("/dev/shm")
@@ -77,6 +78,22 @@ def test_replacement_of_a_file_that_changed_leaves_it_and_no_draft(file: Path, d
     assert file.read_text() == "somebody's"
     assert os.listdir(drafts) == []
     assert os.listdir(file.parent) == ["file"]
+
+
+def test_exchange_lets_two_files_change_their_names(file: Path, drafts: Path) -> None:
+    other = drafts / "other"
+    other.write_text("content")
+    inodes = file.stat().st_ino, other.stat().st_ino
+    with opened(file) as (folder, _):
+        if not exchange(folder, os.fsencode(other), b"file"):
+            pytest.skip("this file system cannot exchange names")
+    assert (other.stat().st_ino, file.stat().st_ino) == inodes
+
+
+def test_exchange_with_a_file_that_has_gone_is_an_error_and_moves_nothing(file: Path, drafts: Path) -> None:
+    with opened(file) as (folder, _), pytest.raises(FileNotFoundError):
+        exchange(folder, os.fsencode(drafts / "missing"), b"file")
+    assert file.read_text() == "pointer"
 
 
 def test_replace_by_link_by_way_of_drafts_leaves_nothing_but_the_link(file: Path, drafts: Path, tmp_path: Path) -> None:

@@ -143,6 +143,30 @@ def test_add_bytes_stores_them(layout: ImageLayout) -> None:
     assert _content(layout, OTHER) == b"other"
 
 
+def test_add_bytes_in_a_batch_is_as_without_one_and_leaves_nothing_open(layout: ImageLayout) -> None:
+    layout.add_bytes(b"first")
+    open_before = sorted(os.listdir("/proc/self/fd"))
+    with layout.batch():
+        for content in (b"other", DATA, b"other", b"more"):
+            layout.add_bytes(content)
+            layout.get_ready()
+    assert sorted(os.listdir("/proc/self/fd")) == open_before
+    assert _files(layout, "tmp") == []
+    assert {digest for digest, _ in layout.blobs()} == {digest_of(b"first"), OTHER, DIGEST, digest_of(b"more")}
+    for digest, size in layout.blobs():
+        assert layout.is_sealed(digest, size)
+        assert stat.S_IMODE(os.stat(layout.blob_path(digest)).st_mode) & 0o222 == 0
+
+
+def test_read_small_gives_the_blob_only_where_it_is_whole_and_right(layout: ImageLayout) -> None:
+    assert layout.read_small(OTHER, 5) is None
+    layout.add_bytes(b"other")
+    assert layout.read_small(OTHER, 5) == b"other"
+    assert layout.read_small(OTHER, 4) is None
+    _damage(layout, OTHER, b"wrong")
+    assert layout.read_small(OTHER, 5) is None
+
+
 def test_open_blob_from_an_offset_gives_the_rest(layout: ImageLayout) -> None:
     layout.add(io.BytesIO(b"hello"))
     buffer = bytearray(10)
