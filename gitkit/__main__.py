@@ -23,8 +23,11 @@ def _run(argv: list[str]) -> int:
         from gitkit.filter.serve import serve
 
         return serve(0, 1, _surroundings)
+    import gc
+
     from gitkit.cli.main import main as cli_main
 
+    gc.set_threshold(50_000)  # thousands of files or events are no garbage, however often one looks through them
     return cli_main(argv)
 
 
