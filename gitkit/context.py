@@ -9,7 +9,7 @@ from functools import cache as once
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from gitkit.errors import Denied, InvalidFile, KitError, NotFound
+from gitkit.errors import Denied, InvalidFile, KitError, NotFound, Unsupported
 from gitkit.git import objects
 from gitkit.git.repository import Repository, discover
 from gitkit.git.run import Git
@@ -191,8 +191,16 @@ class Context:
         """The remote of ``lifecycle_config``, to write to.
 
         Raises:
+            Unsupported: this is a Git server's own repository.
             NotFound, Denied: as ``remote``.
         """
+        if self.repository.worktree is None and self.git_remote is None:
+            from gitkit.core.paths import show_word
+
+            raise Unsupported(
+                "this is a bare repository: versions are approved, promoted and rolled back from a clone of it",
+                hint=f"git kit clone {show_word(self.repository.git_dir)}",
+            )
         return self.remote(config=self.lifecycle_config, write=True)
 
     def config_of(self, rev: str) -> "Config | None":

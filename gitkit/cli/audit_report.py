@@ -5,9 +5,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from gitkit.cli.output import plural, print_json, say
+from gitkit.cli.output import plural, print_json, print_text, say
 from gitkit.lifecycle.audit.export import plain
 
 if TYPE_CHECKING:
@@ -32,11 +30,11 @@ def report(audit: "Audit", as_json: bool) -> None:
         ["unchecked", _number(gap.event), plain(gap.environment or "-"), plain(gap.text)] for gap in audit.gaps
     ]  # fmt: skip
     if audit.findings and gaps:
-        click.echo("")
+        print_text("")
     _table(["", "EVENT", "ENVIRONMENT", "WHAT"], gaps)
     if audit.findings or gaps:
-        click.echo("")
-    click.echo(_summary(audit))
+        print_text("")
+    print_text(_summary(audit))
     for note in audit.notes:
         say(f"note: {plain(note)}")
     hints = {_HINTS[finding.kind] for finding in audit.findings if finding.kind in _HINTS}
@@ -71,9 +69,9 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for line in lines:
         start = "".join(cell.ljust(width + 2) for cell, width in zip(line, widths, strict=False))
         pieces = textwrap.wrap(line[-1], left, break_on_hyphens=False) or [""]
-        click.echo(f"{start}{pieces[0]}".rstrip())
+        print_text(f"{start}{pieces[0]}".rstrip())
         for piece in pieces[1:]:
-            click.echo(" " * indent + piece)
+            print_text(" " * indent + piece)
 
 
 def _width() -> int:

@@ -13,7 +13,7 @@ from gitkit.cli.kit_shared import (
     options_of,
     rev_option,
 )
-from gitkit.cli.output import example, json_option, print_json, say
+from gitkit.cli.output import example, json_option, print_json, print_text, say
 from gitkit.cli.progress import shown
 from gitkit.context import Context
 from gitkit.modelkit.build import save, tag_of
@@ -53,4 +53,4 @@ def command(
         print_json(kit_json(kit, None))
     else:
         say(f"{kit.version}: {kit_line(kit)}")
-        click.echo(kit.digest)
+        print_text(kit.digest)

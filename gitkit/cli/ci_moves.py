@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gitkit.cli.ci_outputs import code, commands, escape, publish, section, table
-from gitkit.cli.output import human_size, plural, say
+from gitkit.cli.output import human_size, plural, say, show_message
 from gitkit.errors import GateRefused, PartlyDone
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def publish_refusal(
     try:
         publish(environ, outputs, summary, dotenv=dotenv, done=first.rstrip(":"))
     except PartlyDone as lost:
-        say(f"warning: {lost.message}")
+        say(f"warning: {show_message(lost.message)}")
 
 
 def publish_sync(environ: Mapping[str, str], results: "Sequence[Synced]", *, dotenv: str | None = None) -> None:

@@ -1,8 +1,6 @@
 """What approve, reject, hold, resume, freeze and unfreeze say in the same way."""
 
-import click
-
-from gitkit.cli.output import print_json, say
+from gitkit.cli.output import print_json, print_text, say
 from gitkit.lifecycle.ledger import Entry
 
 
@@ -13,4 +11,4 @@ def report_decision(entry: Entry | None, done: str, already: str, as_json: bool)
         return
     say(done if entry is not None else already)
     if entry is not None:
-        click.echo(entry.event.id)
+        print_text(entry.event.id)

@@ -4,7 +4,7 @@ import os
 
 import click
 
-from gitkit.cli.output import example, human_size, json_option, plural, print_json, say, show_path
+from gitkit.cli.output import example, human_size, json_option, plural, print_json, print_text, say, show_path
 from gitkit.cli.progress import shown
 from gitkit.context import Context
 from gitkit.errors import PartlyDone
@@ -44,9 +44,9 @@ def command(context: Context, dry_run: bool, as_json: bool) -> int:
 
 def _tell(result: Deduplicated, dry_run: bool) -> None:
     could = "could share" if dry_run else "share now"
-    click.echo(f"{plural(len(result.shared), 'file')}, {human_size(result.bytes)}, {could} their bytes with the store")
+    print_text(f"{plural(len(result.shared), 'file')}, {human_size(result.bytes)}, {could} their bytes with the store")
     if result.before:
-        click.echo(f"{plural(len(result.before), 'file')} did before")
+        print_text(f"{plural(len(result.before), 'file')} did before")
     for skipped in result.skipped[:_SHOWN]:
         say(f"{show_path(skipped.file.path)} does not: {skipped.reason}")
     if len(result.skipped) > _SHOWN:

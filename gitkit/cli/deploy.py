@@ -12,7 +12,7 @@ import click
 from gitkit.cli import deploy_report
 from gitkit.cli.env import lifecycle_place
 from gitkit.cli.kit_source import kit_named_by_kit
-from gitkit.cli.output import example, json_option, print_json, say
+from gitkit.cli.output import example, json_option, print_json, say, show_message
 from gitkit.cli.progress import shown
 from gitkit.context import Context
 from gitkit.errors import KitError
@@ -178,7 +178,8 @@ def _record(context: Context, folder: Folder, done: "Deployed") -> None:
     from gitkit.lifecycle.deploy.recorded import record_deploy
 
     with shown() as emit:
-        record_deploy(lifecycle_place(context), done, f"{socket.gethostname()}:{folder.path}", emit=emit)
+        path = os.fsencode(folder.path).decode("utf-8", "replace")
+        record_deploy(lifecycle_place(context), done, f"{socket.gethostname()}:{path}", emit=emit)
 
 
 def _watch(
@@ -196,7 +197,7 @@ def _watch(
             _report(folder, done, seconds, json_wanted)
         error = deploy_report.unhealthy_error(folder, done)
         if error is not None:
-            say(f"error: {error.message}")
+            say(f"error: {show_message(error.message)}")
         if record:
             _record(now, folder, done)
 

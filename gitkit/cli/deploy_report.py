@@ -2,9 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from gitkit.cli.output import human_size, plural, say, show_path
+from gitkit.cli.output import human_size, plural, print_text, say, show_path
 from gitkit.core.digest import short
 from gitkit.errors import KitError
 
@@ -93,12 +91,12 @@ def tell_drift(folder: "Folder", found: "Report") -> None:
     wanted, runs, where = found.wanted, found.record, show_path(folder.path)
     if found.is_behind:
         version = f"{runs.version} ({short(runs.digest)})" if runs is not None else "nothing"
-        click.echo(f"behind: runs {version}, {wanted.environment} runs {wanted.version} ({short(wanted.digest)})")
+        print_text(f"behind: runs {version}, {wanted.environment} runs {wanted.version} ({short(wanted.digest)})")
     if found.is_pending:
-        click.echo("pending: a deploy was interrupted before its health was known")
+        print_text("pending: a deploy was interrupted before its health was known")
     for kind, paths in found.drift._asdict().items():
         for path in paths:
-            click.echo(f"{kind}: {show_path(path)}")
+            print_text(f"{kind}: {show_path(path)}")
     if not found.has_drift:
         say(f"{where} is {wanted.version}, as {wanted.environment} is")
     elif found.is_behind or found.is_pending or found.drift.is_damage:

@@ -7,7 +7,7 @@ import click
 
 from gitkit.cli.diff_markdown import markdown
 from gitkit.cli.diff_words import brief, facts_rows, number, shapes, sizes
-from gitkit.cli.output import example, human_size, json_option, plural, print_json, show_path
+from gitkit.cli.output import example, human_size, json_option, plural, print_json, print_text, show_path
 from gitkit.context import Context
 from gitkit.errors import NotFound
 from gitkit.modelkit.diff import Diff, diff
@@ -35,9 +35,9 @@ def command(context: Context, before: str, after: str, as_markdown: bool, all_te
     if as_json:
         print_json(as_data(result))
     elif as_markdown:
-        click.echo("\n".join(markdown(result)))
+        print_text("\n".join(markdown(result)))
     else:
-        click.echo("\n".join(lines(result, None if all_tensors else _SHOWN)))
+        print_text("\n".join(lines(result, None if all_tensors else _SHOWN)))
 
 
 def _side(context: Context, name: str) -> "Side":

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitkit.cli.output import example, json_option, plural, print_json, say
+from gitkit.cli.output import example, json_option, plural, print_json, print_text, say
 from gitkit.context import Context
 from gitkit.errors import InvalidFile, NotFound
 
@@ -70,8 +70,8 @@ def _print(findings: "Sequence[Finding]") -> None:
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
         first, *rest = finding.text.splitlines()
-        click.echo(f"{'ok   ' if finding.ok else 'WRONG'}  {finding.name.ljust(width)}  {first}")
+        print_text(f"{'ok   ' if finding.ok else 'WRONG'}  {finding.name.ljust(width)}  {first}")
         for line in rest:
-            click.echo(f"{' ' * (width + 9)}{line}")
+            print_text(f"{' ' * (width + 9)}{line}")
         if finding.fix:
-            click.echo(f"{' ' * (width + 9)}-> {finding.fix}")
+            print_text(f"{' ' * (width + 9)}-> {finding.fix}")

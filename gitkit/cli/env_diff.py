@@ -10,7 +10,7 @@ import click
 from gitkit.cli.diff import as_data, lines
 from gitkit.cli.diff_markdown import markdown
 from gitkit.cli.env import lifecycle_place, of_group
-from gitkit.cli.output import example, json_option, print_json, show_path
+from gitkit.cli.output import example, json_option, print_json, print_text, show_path, show_text
 from gitkit.cli.progress import shown
 from gitkit.context import Context
 from gitkit.core.digest import short
@@ -47,7 +47,7 @@ def command(ctx: click.Context, before: str, after: str, as_markdown: bool, as_j
     if as_json or of_group(ctx, "as_json"):
         print_json(_as_json(found))
     else:
-        click.echo("\n".join(_markdown(found) if as_markdown else _text(found)))
+        print_text("\n".join(_markdown(found) if as_markdown else _text(found)))
 
 
 # -- text --------------------------------------------------------------------------------------------------------------
@@ -70,7 +70,7 @@ def _text(found: Compared) -> Iterator[str]:
         yield from (f"  {show_path(row.metric):<24} {_change(row)}" for row in found.rows)
     if found.asks or found.gates:
         yield f"\n{found.after.environment} asks of {found.before.version}"
-        yield from (f"  {verdict.gate}: {verdict.outcome}: {verdict.reason}" for verdict in found.asks)
+        yield from (f"  {verdict.gate}: {verdict.outcome}: {show_text(verdict.reason)}" for verdict in found.asks)
         yield from (f"  {gate}: a gate, evaluated by a promotion" for gate in found.gates)
 
 

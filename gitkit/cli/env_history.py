@@ -9,7 +9,7 @@ import click
 
 from gitkit.cli.env import lifecycle_place, of_group
 from gitkit.cli.env_words import lasts, moment, stop_json, stop_text
-from gitkit.cli.output import example, json_option, print_json, print_table
+from gitkit.cli.output import example, json_option, print_json, print_table, print_text, show_text
 from gitkit.cli.progress import shown
 from gitkit.context import Context
 from gitkit.core.digest import short
@@ -109,10 +109,10 @@ def _report_moment(name: str, found: Moment, as_json: bool) -> None:
     if as_json:
         print_json(_moment_json(name, found))
     elif found.period is None:
-        click.echo(f"nothing ran in {name} at {moment(found.time // _MICRO)}")
+        print_text(f"nothing ran in {name} at {moment(found.time // _MICRO)}")
     else:
         for label, text in _moment_lines(name, found, found.period):
-            click.echo(f"{label:<12}{text}".rstrip())
+            print_text(f"{label:<12}{show_text(text)}".rstrip())
         _print_gates(found)
 
 
@@ -145,7 +145,7 @@ def _rebuilt_text(found: Moment) -> str:
 
 def _print_gates(found: Moment) -> None:
     if found.gates:
-        click.echo("")
+        print_text("")
         rows = [[str(gate.get(key, "")) for key in ("gate", "outcome", "reason")] for gate in found.gates]
         print_table(["GATE", "VERDICT", "WHY"], rows)
 

@@ -10,7 +10,7 @@ import click
 from gitkit.cli.env import lifecycle_place, of_group, offline_option
 from gitkit.cli.env_policy import policy_json, policy_lines
 from gitkit.cli.env_words import lasts, minute, moment, row_json
-from gitkit.cli.output import example, json_option, print_json, print_table
+from gitkit.cli.output import example, json_option, print_json, print_table, print_text, show_text
 from gitkit.cli.progress import shown
 from gitkit.context import Context
 from gitkit.core.digest import short
@@ -53,7 +53,7 @@ def command(ctx: click.Context, environment: str, offline: bool, as_json: bool) 
         print_json(_as_json(found, settings, following))
         return
     for label, text in _lines(seen, found, settings, following, now):
-        click.echo(f"{label:<12}{text}".rstrip())
+        print_text(f"{label:<12}{show_text(text)}".rstrip())
     _print_gates(found)
     _print_runs(found)
 
@@ -113,7 +113,7 @@ def _next(candidate: Candidate, name: str) -> str:
 
 def _print_gates(found: Row) -> None:
     if found.gates:
-        click.echo("")
+        print_text("")
         rows = [[str(gate.get(key, "")) for key in ("gate", "outcome", "reason")] for gate in found.gates]
         print_table(["GATE", "VERDICT", "WHY"], rows)
 
@@ -122,10 +122,10 @@ def _print_runs(found: Row) -> None:
     runs = found.state.runs
     if not runs:
         return
-    click.echo("")
+    print_text("")
     print_table(["VERSION", "DIGEST", "SINCE", "EVENT", "BY", "REASON"], [_run_cells(run) for run in runs[:_SHOWN]])
     if len(runs) > _SHOWN:
-        click.echo(f"and {len(runs) - _SHOWN} more: git kit env history {found.state.name}")
+        print_text(f"and {len(runs) - _SHOWN} more: git kit env history {found.state.name}")
 
 
 def _run_cells(run: "Run") -> list[str]:

@@ -4,7 +4,7 @@ import os
 
 import click
 
-from gitkit.cli.output import example, human_size, json_option, plural, print_json, say, show_path
+from gitkit.cli.output import example, human_size, json_option, plural, print_json, print_text, say, show_path
 from gitkit.cli.progress import shown
 from gitkit.context import Context
 from gitkit.core.digest import short
@@ -47,7 +47,7 @@ def command(context: Context, reference: str, path: str, force: bool, as_json: b
     else:
         what = f"{plural(done.layers, 'layer')}, {human_size(done.size)}"
         say(f"exported {short(done.digest)} to {show_path(path)}: {what}")
-        click.echo(done.digest)
+        print_text(done.digest)
 
 
 def _source(context: Context, reference: str) -> tuple[Remote, str, str | None]:

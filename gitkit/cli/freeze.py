@@ -50,20 +50,28 @@ def named(environment: str | None, everything: bool) -> str | None:
 
 
 def _moment(text: str) -> int:
-    """Microseconds since 1970."""
+    """Microseconds since 1970.
+
+    Raises:
+        BadParameter: it is no time, or none that a clock shows.
+    """
+    try:
+        return int(_parsed(text).astimezone(UTC).timestamp()) * 1_000_000
+    except OverflowError as error:
+        raise click.BadParameter(
+            f'"{text}" is beyond what a calendar has: the years 1 to 9999', param_hint="--until"
+        ) from error
+    except ValueError as error:
+        raise click.BadParameter(f'"{text}" is not a time, such as 2027-01-03 or 12h', param_hint="--until") from error
+
+
+def _parsed(text: str) -> datetime:
     from gitkit.core.schedule import parse_duration
 
     try:
-        moment = datetime.now(UTC) + timedelta(seconds=parse_duration(text))
+        return datetime.now(UTC) + timedelta(seconds=parse_duration(text))
     except ValueError:
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError as error:
-            raise click.BadParameter(
-                f'"{text}" is not a time, such as 2027-01-03 or 12h', param_hint="--until"
-            ) from error
-        if len(text) == 10:
-            moment += timedelta(days=1)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-    return int(moment.timestamp()) * 1_000_000
+        moment = datetime.fromisoformat(text)
+    if len(text) == len("2027-01-03"):
+        moment += timedelta(days=1)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

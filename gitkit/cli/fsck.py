@@ -4,7 +4,17 @@ import os
 
 import click
 
-from gitkit.cli.output import example, human_size, json_option, plural, print_json, say, show_path
+from gitkit.cli.output import (
+    example,
+    human_size,
+    json_option,
+    plural,
+    print_json,
+    print_text,
+    say,
+    show_path,
+    show_text,
+)
 from gitkit.cli.progress import shown
 from gitkit.context import Context
 from gitkit.errors import Corrupt, KitError, UsageError
@@ -70,22 +80,22 @@ def _as_json(result: Checked, repaired: Repaired) -> dict[str, object]:
 
 
 def _tell(result: Checked, repaired: Repaired, dry_run: bool, mend: bool) -> None:
-    click.echo(f"{plural(result.blobs, 'blob')}, {human_size(result.size)}: {len(result.corrupt)} damaged")
+    print_text(f"{plural(result.blobs, 'blob')}, {human_size(result.size)}: {len(result.corrupt)} damaged")
     for digest in result.corrupt:
-        click.echo(f"  damaged: {digest}{'' if dry_run else ' (moved to corrupt/)'}")
+        print_text(f"  damaged: {digest}{'' if dry_run else ' (moved to corrupt/)'}")
     for unread in result.unread:
-        click.echo(f"  could not be read: {unread.digest}: {unread.reason}")
+        print_text(f"  could not be read: {unread.digest}: {show_text(unread.reason)}")
     for path in result.content.plain:
-        click.echo(f"  content where Git should hold a pointer: {show_path(path)}")
+        print_text(f"  content where Git should hold a pointer: {show_path(path)}")
     for path in result.content.damaged:
-        click.echo(f"  a damaged pointer: {show_path(path)}")
+        print_text(f"  a damaged pointer: {show_path(path)}")
     if result.missing:
-        click.echo(f"{plural(len(result.missing), 'file')} without content in the store")
+        print_text(f"{plural(len(result.missing), 'file')} without content in the store")
     for it in repaired.mended:
-        click.echo(f"  repaired from {it.source}: {show_path(it.need.path)}")
+        print_text(f"  repaired from {it.source}: {show_path(it.need.path)}")
     for failure in repaired.failed:
         named = show_path(failure.need.path) if failure.need.path else failure.need.digest
-        click.echo(f"  not repaired: {named}: {failure.error.message}")
+        print_text(f"  not repaired: {named}: {show_text(failure.error.message)}")
     if result.leftovers:
         say(f"removed {plural(result.leftovers, 'leftover')} of interrupted commands")
     _hint(result, repaired, mend)

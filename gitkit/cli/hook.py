@@ -1,14 +1,12 @@
 """`git kit hook`: what Git's hooks run."""
 
-import os
-import shlex
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from gitkit.cli.output import example, human_size, say, show_path
+from gitkit.cli.output import example, human_size, say, show_message, show_path, show_word
 from gitkit.context import Context
 from gitkit.errors import KitError
 
@@ -102,11 +100,11 @@ def _guard(context: Context, updates: "Sequence[Update]", *, whole: bool) -> int
 
     refused = check(server_of(context, updates, whole=whole))
     for ref, error in refused:
-        say(f"git kit refuses {ref}: {error.message}")
+        say(f"git kit refuses {ref}: {show_message(error.message)}")
         if error.hint:
-            say(f"hint: {error.hint}")
+            say(f"hint: {show_message(error.hint)}")
     return 1 if refused else 0
 
 
 def _arguments(paths: Sequence[bytes]) -> str:
-    return " ".join(shlex.quote(os.fsdecode(path)) for path in paths)
+    return " ".join(map(show_word, paths))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from gitkit.cli.import_report import as_document, configured, destination, report
-from gitkit.cli.output import example, human_size, json_option, plural, print_json, say, show_path
+from gitkit.cli.output import example, human_size, json_option, plural, print_json, print_text, say, show_path
 from gitkit.cli.progress import shown
 from gitkit.context import Context
 from gitkit.core.digest import short
@@ -137,7 +137,7 @@ def _commit(context: Context, remote: Remote, name: str, folder: str | None, no_
             more["rebuilt"] = rebuilt._asdict()
         print_json({**as_document(done.brought, done.origin, done.left_out), **more})
     elif commit is not None:
-        click.echo(commit)
+        print_text(commit)
 
 
 def _tell(done: "Imported", rebuilt: "Rebuilt") -> None:
@@ -180,4 +180,4 @@ def _bring_back(context: Context, source: Remote, name: str, as_json: bool) -> N
         return
     said = f"{tag_for(name)} ({short(done.digest)})" if tag_for(name) else short(done.digest)
     say(f"{said} is in {target.url} now: {plural(done.layers, 'layer')}, {human_size(done.size)}")
-    click.echo(reference)
+    print_text(reference)

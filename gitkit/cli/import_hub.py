@@ -1,9 +1,7 @@
 """`git kit import hf:...`: a model of the Hugging Face hub."""
 
-import click
-
 from gitkit.cli.import_report import as_document, destination, report
-from gitkit.cli.output import print_json
+from gitkit.cli.output import print_json, print_text
 from gitkit.cli.progress import shown
 from gitkit.context import Context
 from gitkit.modelkit.import_hub import import_hub
@@ -27,4 +25,4 @@ def import_from_hub(context: Context, source: str, folder: str | None, *, no_cop
     if as_json:
         print_json(as_document(done.brought, done.origin, done.left_out))
     elif done.brought.commit is not None:
-        click.echo(done.brought.commit)
+        print_text(done.brought.commit)

@@ -8,6 +8,7 @@ import click
 from gitkit.cli.kit_source import place_of
 from gitkit.cli.output import example, json_option, print_json
 from gitkit.context import Context
+from gitkit.core.paths import show_lines
 from gitkit.errors import NotFound, UsageError
 from gitkit.modelkit.kitfile_text import plain_kitfile, yaml_text
 from gitkit.modelkit.read import read_artifact
@@ -35,9 +36,9 @@ def command(context: Context, reference: str, path: str | None, ask_remote: bool
     if as_json:
         print_json(value)
     elif isinstance(value, str | int | float | None):
-        click.echo("" if value is None else yaml_text(value).removesuffix("...\n"), nl=False)
+        click.echo("" if value is None else show_lines(yaml_text(value)).removesuffix("...\n"), nl=False)
     else:
-        click.echo(yaml_text(value), nl=False)
+        click.echo(show_lines(yaml_text(value)), nl=False)
 
 
 def _at(value: Any, path: str) -> Any:

@@ -5,7 +5,17 @@ from typing import Any
 import click
 
 from gitkit.cli.kit_source import Place, place_of
-from gitkit.cli.output import example, human_size, json_option, plural, print_json, print_table, say, show_path
+from gitkit.cli.output import (
+    example,
+    human_size,
+    json_option,
+    plural,
+    print_json,
+    print_table,
+    print_text,
+    say,
+    show_path,
+)
 from gitkit.context import Context
 from gitkit.core.digest import short
 from gitkit.core.tensors import parameters_text
@@ -134,9 +144,9 @@ def _tell(found: Inspected) -> None:
         *(("metrics", _metrics_line(path, document)) for path, document in found.metrics.items()),
     ):
         if value:
-            click.echo(f"{label:<8} {show_name(value)}")
+            print_text(f"{label:<8} {show_name(value)}")
     count = plural(len(artifact.files), "file" if all(file.packing == "raw" for file in artifact.files) else "layer")
-    click.echo(f"{'size':<8} {human_size(artifact.size)} in {count}\n")
+    print_text(f"{'size':<8} {human_size(artifact.size)} in {count}\n")
     _list_files(artifact)
     _tell_problems(found.model)
 

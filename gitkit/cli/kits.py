@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import click
 
-from gitkit.cli.output import example, human_size, json_option, plural, print_json, print_table, say
+from gitkit.cli.output import example, human_size, json_option, plural, print_json, print_table, print_text, say
 from gitkit.context import Context
 from gitkit.core.digest import short
 from gitkit.modelkit.listing import Version, versions
@@ -45,7 +45,7 @@ def tag(context: Context, reference: str, newtag: str) -> None:
     else:
         moved = f", no longer {short(done.before)}" if done.before else ""
         say(f"{newtag} names {short(done.digest)} on {remote.url} now{moved}")
-    click.echo(done.digest)
+    print_text(done.digest)
 
 
 @command.command("remove", epilog=example.format("git kit kits remove v0.9.0"))
@@ -122,7 +122,7 @@ def copy(context: Context, reference: str, target: str, as_json: bool) -> None:
         return
     said = f"as {newtag} " if newtag else ""
     say(f"copied {short(done.digest)} {said}to {remote.url}: {plural(done.layers, 'layer')}, {human_size(done.size)}")
-    click.echo(done.reference)
+    print_text(done.reference)
 
 
 def _list(context: Context, ask_remote: bool, as_json: bool) -> None:

@@ -7,7 +7,7 @@ import click
 
 from gitkit.cli.env import lifecycle_place
 from gitkit.cli.env_words import date, moment
-from gitkit.cli.output import example, human_size, json_option, print_json, show_path
+from gitkit.cli.output import example, human_size, json_option, print_json, print_text, show_path, show_text
 from gitkit.cli.progress import shown
 from gitkit.context import Context
 from gitkit.core.digest import short
@@ -44,9 +44,9 @@ def command(context: Context, what: str | None, form: str, as_json: bool) -> Non
     elif form == "mermaid":
         from gitkit.lifecycle.lineage_graph import mermaid
 
-        click.echo("\n".join(mermaid(_graph(found))))
+        print_text("\n".join(mermaid(_graph(found))))
     else:
-        click.echo("\n".join(_text(found)))
+        print_text("\n".join(_text(found)))
 
 
 def _graph(found: Lineage) -> "Graph":
@@ -109,7 +109,7 @@ def _from_files(versions: Sequence[Made]) -> Iterator[str]:
 
 
 def _kit_line(made: Made) -> str:
-    return f"{made.version}  {short(made.digest) if made.digest is not None else '-'}"
+    return f"{show_text(made.version)}  {short(made.digest) if made.digest is not None else '-'}"
 
 
 def _origin_lines(made: Made, depth: int) -> Iterator[str]:

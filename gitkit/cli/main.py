@@ -10,7 +10,7 @@ import click
 
 from gitkit import __version__
 from gitkit.cli import table
-from gitkit.errors import KitError
+from gitkit.errors import KitError, UsageError
 
 if TYPE_CHECKING:
     from gitkit.context import Context
@@ -44,7 +44,7 @@ class Commands(click.Group):
 
             guess = nearest(name, table.names())
             hint = f"did you mean: git kit {guess}" if guess else "list the commands: git kit -h"
-            raise click.UsageError(f'"{name}" is not a git kit command\n\nhint: {hint}', ctx=None)
+            raise UsageError(f'"{name}" is not a git kit command', hint=hint)
         return super().resolve_command(ctx, args)
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -123,9 +123,11 @@ def _terminated(number: int, frame: object) -> None:
 
 
 def _say(message: str, hint: str | None, code: int) -> int:
-    click.echo(f"error: {message}", err=True)
+    from gitkit.core.paths import show_message
+
+    click.echo(f"error: {show_message(message)}", err=True)
     if hint:
-        click.echo(f"\nhint: {hint}", err=True)
+        click.echo(f"\nhint: {show_message(hint)}", err=True)
     return code
 
 

@@ -1,11 +1,8 @@
 """`git kit merge-driver`: what Git runs where both sides of a merge changed a large file."""
 
-import os
-import shlex
-
 import click
 
-from gitkit.cli.output import example, say, show_path
+from gitkit.cli.output import example, say, show_path, show_word
 from gitkit.context import Context
 
 
@@ -26,7 +23,7 @@ def command(context: Context, base: str, ours: str, theirs: str, marker_size: in
 
     result = merge(Files(base, ours, theirs), context.store, context.git, marker_size=marker_size)
     if result.outcome == "kept":
-        name = shlex.quote(os.fsdecode(path))
+        name = show_word(path)
         say(f"git kit: {show_path(path)}: {result.why}; ours stays")
         if result.missing:
             say(f"hint: git kit fetch REVISION for both sides and their base, then: git checkout --merge -- {name}")

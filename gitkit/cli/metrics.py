@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitkit.cli.output import example, json_option, print_json, print_table, say, show_path
+from gitkit.cli.output import example, json_option, print_json, print_table, print_text, say, show_path, show_text
 from gitkit.context import Context
 from gitkit.core.metrics import as_number
 from gitkit.errors import NotFound
@@ -82,12 +82,12 @@ def diff(context: Context, before: str, after: str, paths: tuple[str, ...], as_m
     if as_json:
         print_json(_as_data(result, before, after))
     elif as_markdown:
-        click.echo("\n".join(_markdown(result, before, after)))
+        print_text("\n".join(_markdown(result, before, after)))
     else:
         rows = [[row.file, show_path(row.metric), *_cells(row)] for row in result.rows]
         _print(["FILE", "METRIC", before, after, "CHANGE", "VERDICT"], rows, len({row.file for row in result.rows}) > 1)
         for gate, check in _unmet(result):
-            say(f"{gate}: {check}")
+            say(f"{gate}: {show_text(check)}")
     return 1 if result.unmet else 0
 
 

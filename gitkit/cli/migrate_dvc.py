@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import click
 
 from gitkit.cli.install import report_filter, report_hooks
-from gitkit.cli.output import example, human_size, json_option, plural, print_json, say, show_path
+from gitkit.cli.output import example, human_size, json_option, plural, print_json, print_text, say, show_path
 from gitkit.cli.progress import shown
 from gitkit.context import Context
 from gitkit.errors import PartlyDone
@@ -60,7 +60,7 @@ def _report(done: Migrated, dry_run: bool) -> None:
     if not (done.taken or done.removed or done.missing or done.refused):
         say("nothing to do: no *.dvc file is left")
     for one, size in done.taken:
-        click.echo(f"{show_path(one.path)}  {human_size(size)}")
+        print_text(f"{show_path(one.path)}  {human_size(size)}")
     if done.taken or done.removed:
         verb, gone = ("would stage", "would go") if dry_run else ("staged", "removed")
         say(f"{verb} {plural(len(done.taken), 'file')}; {plural(len(done.removed), '.dvc file')} {gone}")

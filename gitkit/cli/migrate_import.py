@@ -18,7 +18,7 @@ from gitkit.cli.migrate_shared import (
     place_of,
     report,
 )
-from gitkit.cli.output import example, human_size, json_option, plural, print_json, say, show_path
+from gitkit.cli.output import example, human_size, json_option, plural, print_json, print_text, say, show_path
 from gitkit.cli.progress import shown
 from gitkit.context import Context
 from gitkit.errors import NotFound, UsageError
@@ -117,7 +117,7 @@ def _tell(done: Committed, dry_run: bool) -> None:
         say("nothing to do: these are pointers already")
     else:
         say(f"converted {_what(done.files, done.size)}")
-        click.echo(done.commit)
+        print_text(done.commit)
 
 
 def _selection_here(

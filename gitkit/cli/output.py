@@ -6,9 +6,22 @@ from typing import Any
 
 import click
 
-from gitkit.core.paths import show_path
+from gitkit.core.paths import show_lines, show_message, show_path, show_text, show_word
 
-__all__ = ["example", "human_size", "json_option", "plural", "print_json", "print_table", "say", "show_path"]
+__all__ = [
+    "example",
+    "human_size",
+    "json_option",
+    "plural",
+    "print_json",
+    "print_table",
+    "print_text",
+    "say",
+    "show_message",
+    "show_path",
+    "show_text",
+    "show_word",
+]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 """Every command that reads has it."""
@@ -18,8 +31,15 @@ example = "\b\nExample:\n  {}"
 
 
 def say(text: str) -> None:
-    """A line for the person (stderr)."""
-    click.echo(text, err=True)
+    """Lines for the person (stderr). Whatever is in ``text``, nothing but its line ends acts on the terminal; so texts
+    of other people, which may hold some, go in by ``show_text``.
+    """
+    click.echo(show_lines(text), err=True)
+
+
+def print_text(text: str) -> None:
+    """Lines on stdout; as ``say``."""
+    click.echo(show_lines(text))
 
 
 def print_json(value: Any) -> None:
@@ -28,10 +48,13 @@ def print_json(value: Any) -> None:
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
-    """Columns on stdout; those whose number is in ``right`` are right-aligned. Nothing for no rows."""
+    """Columns on stdout; those whose number is in ``right`` are right-aligned. Nothing for no rows.
+
+    A row is one line: line ends in a cell become spaces, and nothing in it acts on the terminal.
+    """
     if not rows:
         return
-    lines = [header, *rows]
+    lines = [[_cell(cell) for cell in line] for line in (header, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     for line in lines:
         cells = [
@@ -39,6 +62,10 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: 
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
         click.echo("  ".join(cells).rstrip())
+
+
+def _cell(text: str) -> str:
+    return text if text.isprintable() else show_text(" ".join(text.split()))
 
 
 def human_size(size: int) -> str:

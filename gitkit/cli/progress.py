@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from gitkit.cli.output import human_size, plural, say
+from gitkit.cli.output import human_size, plural, say, show_message
 from gitkit.core.events import Advanced, Event, Finished, Sink, Started, Warned
 
 
@@ -35,7 +35,7 @@ class _Lines:
             self.finish(event, time.monotonic() - self._since)
             self._started = None
         elif isinstance(event, Warned):
-            say(f"warning: {event.text}")
+            say(f"warning: {show_message(event.text)}")
 
     def start(self, event: Started) -> None:
         pass

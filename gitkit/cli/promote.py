@@ -8,7 +8,17 @@ import click
 from gitkit.cli.ci_moves import publish_move, publish_refusal
 from gitkit.cli.ci_outputs import dotenv_option
 from gitkit.cli.env import lifecycle_place
-from gitkit.cli.output import example, human_size, json_option, plural, print_json, print_table, say
+from gitkit.cli.output import (
+    example,
+    human_size,
+    json_option,
+    plural,
+    print_json,
+    print_table,
+    print_text,
+    say,
+    show_text,
+)
 from gitkit.cli.progress import shown
 from gitkit.context import Context
 from gitkit.core.digest import short
@@ -20,7 +30,13 @@ if TYPE_CHECKING:
     from gitkit.lifecycle.gates.subject import Verdict
     from gitkit.lifecycle.plan import Changes
 
-reason_option = click.option("--reason", metavar="TEXT", help="Why; goes into the journal.")
+
+def _as_unicode(ctx: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    """The option's text, with U+FFFD for bytes that are not UTF-8: the journal is read by other programs."""
+    return text and text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+reason_option = click.option("--reason", metavar="TEXT", callback=_as_unicode, help="Why; goes into the journal.")
 
 _WORDS = {"stay": "runs there already", "forward": "the branch moves forward", "commit": "a commit on the branch"}
 
@@ -90,10 +106,10 @@ def report_move(moved: Moved, as_json: bool) -> None:
         say(f"{moved.environment}: {moved.before or 'nothing'} -> {moved.kit.version}")
     for verdict in moved.verdicts:
         if verdict.outcome == "waived":
-            say(f"  {verdict.gate}: {verdict.reason}")
+            say(f"  {verdict.gate}: {show_text(verdict.reason)}")
     if moved.entry is not None and moved.entry.event.kind == "rollback":
         say(f"{moved.environment} is held: git kit resume {moved.environment}")
-    click.echo(moved.kit.digest)
+    print_text(moved.kit.digest)
 
 
 def _as_json(moved: Moved) -> dict[str, Any]:
@@ -123,7 +139,7 @@ def _report_plan(context: Context, thought: Plan, as_json: bool) -> None:
         print_json(_plan_json(thought, moved))
     else:
         for line in _plan_lines(thought, moved):
-            click.echo(line)
+            print_text(line)
         _print_verdicts(thought.verdicts)
     if thought.refused:
         names = ", ".join(verdict.gate for verdict in thought.refused)
@@ -146,7 +162,7 @@ def _plan_lines(thought: Plan, moved: "Changes") -> Iterator[str]:
 
 def _print_verdicts(verdicts: "list[Verdict] | tuple[Verdict, ...] | Any") -> None:
     if verdicts:
-        click.echo("")
+        print_text("")
         print_table(["RULE", "VERDICT", "WHY"], [[one.gate, one.outcome, one.reason] for one in verdicts])
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from gitkit.cli.output import example, human_size, json_option, plural, print_json, print_table, say
+from gitkit.cli.output import example, human_size, json_option, plural, print_json, print_table, print_text, say
 from gitkit.cli.progress import shown
 from gitkit.context import Context
 from gitkit.errors import KitError, NotFound, UsageError
@@ -135,15 +135,15 @@ def _listed(blobs: Sequence[Blob]) -> list[dict[str, object]]:
 def _tell(result: Pruned, rules: Rules, verbose: bool) -> None:
     would = "would be " if rules.dry_run else ""
     if result.restored:
-        click.echo(f"{_sum(result.restored)} {would}restored from the trash")
+        print_text(f"{_sum(result.restored)} {would}restored from the trash")
     moved = [] if rules.expire_now else result.moved
     if moved or not result.deleted:
-        click.echo(f"{_sum(moved)} {would}moved to the trash")
+        print_text(f"{_sum(moved)} {would}moved to the trash")
     if result.deleted:
-        click.echo(f"{_sum(result.deleted)} {would}deleted")
+        print_text(f"{_sum(result.deleted)} {would}deleted")
     if result.in_trash:
-        click.echo(f"{_sum(result.in_trash)} in the trash, for {plural(rules.trash_days, 'day')}")
-    click.echo(f"{_sum([blob for blobs in result.kept.values() for blob in blobs])} kept")
+        print_text(f"{_sum(result.in_trash)} in the trash, for {plural(rules.trash_days, 'day')}")
+    print_text(f"{_sum([blob for blobs in result.kept.values() for blob in blobs])} kept")
     if verbose:
         rows = [(reason, blobs) for reason, blobs in result.kept.items() if blobs]
         print_table(

@@ -2,7 +2,7 @@
 
 import click
 
-from gitkit.cli.output import example, plural, say
+from gitkit.cli.output import example, plural, print_text, say, show_path
 from gitkit.cli.progress import shown
 from gitkit.context import Context
 from gitkit.errors import UsageError
@@ -30,7 +30,7 @@ def command(context: Context, revisions: tuple[str, ...], everything: bool, dry_
     needs = push.needed(git, oids)
     if dry_run:
         for need in needs:
-            click.echo(f"{need.digest}  {need.size:>12}  {need.path.decode('utf-8', 'backslashreplace')}")
+            print_text(f"{need.digest}  {need.size:>12}  {show_path(need.path)}")
         return
     if not needs:
         say("nothing to push")

@@ -16,7 +16,7 @@ from gitkit.cli.kit_shared import (
     layer_format_option,
     options_of,
 )
-from gitkit.cli.output import example, json_option, print_json, say
+from gitkit.cli.output import example, json_option, print_json, print_text, say
 from gitkit.cli.progress import shown
 from gitkit.context import Context
 from gitkit.modelkit.release import Released, release
@@ -67,7 +67,7 @@ def command(
     for result in results:
         state = "released to" if result.new else "was released before to"
         say(f"{result.tag} {state} {result.url}: {kit_line(result.kit)}")
-    click.echo(results[0].kit.digest)
+    print_text(results[0].kit.digest)
 
 
 def _as_json(result: Released) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import click
 
-from gitkit.cli.output import example, json_option, print_json, say
+from gitkit.cli.output import example, json_option, print_json, print_text, say
 from gitkit.context import CONFIG_FILE, Context
 
 
@@ -39,7 +39,7 @@ def _show(context: Context, as_json: bool) -> None:
     if as_json:
         print_json({"url": url, "source": source})
         return
-    click.echo(url)
+    print_text(url)
     say(f"set in {source}")
 
 

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
-from gitkit.cli.output import plural, say, show_path
+from gitkit.cli.output import plural, say, show_path, show_text
 from gitkit.context import Context
 from gitkit.core.selection import Selection, matches, parse_list
 from gitkit.errors import KitError, NotFound, PartlyDone
@@ -77,13 +77,14 @@ def report_checkout(result: CheckedOut) -> None:
         PartlyDone: a file could not be written.
     """
     if result.failed:
-        lines = "\n".join(f"  {show_path(item.file.path)}: {item.error.message}" for item in result.failed[:_SHOWN])
+        shown = result.failed[:_SHOWN]
+        lines = "\n".join(f"  {show_path(item.file.path)}: {show_text(item.error.message)}" for item in shown)
         hint = next((item.error.hint for item in result.failed if item.error.hint), None)
         raise PartlyDone(f"{plural(len(result.failed), 'file')} could not be checked out:\n{lines}", hint=hint)
 
 
 def _partly(what: str, failed: list[fetching.Failure]) -> KitError:
-    lines = "\n".join(f"  {show_path(item.need.path)}: {item.error.message}" for item in failed[:_SHOWN])
+    lines = "\n".join(f"  {show_path(item.need.path)}: {show_text(item.error.message)}" for item in failed[:_SHOWN])
     more = f"\n  and {len(failed) - _SHOWN} more" if len(failed) > _SHOWN else ""
     hint = next(
         (item.error.hint for item in failed if item.error.hint), "from a clone that has the content: git kit push --all"

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from gitkit.cli.output import example, human_size, json_option, plural, print_json, show_path
+from gitkit.cli.output import example, human_size, json_option, plural, print_json, print_text, show_path
 from gitkit.cli.shared import warn_without_filter
 from gitkit.context import Context
 from gitkit.sync.status import Status, status
@@ -21,7 +21,7 @@ def command(context: Context, as_json: bool) -> None:
     if as_json:
         print_json(_as_json(result))
     else:
-        click.echo("\n".join(_as_text(result)))
+        print_text("\n".join(_as_text(result)))
 
 
 def _as_text(result: Status) -> list[str]:

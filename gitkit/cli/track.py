@@ -1,13 +1,12 @@
 """`git kit track`: which files Git keeps as pointers."""
 
 import os
-import shlex
 from typing import TYPE_CHECKING
 
 import click
 
 from gitkit.cli.install import report_filter, report_hooks
-from gitkit.cli.output import example, json_option, plural, print_json, print_table, say, show_path
+from gitkit.cli.output import example, json_option, plural, print_json, print_table, say, show_path, show_word
 from gitkit.context import Context
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def command(context: Context, patterns: tuple[str, ...], filename: bool, dry_run
     or the shell puts today's file names in its place.
     """
     from gitkit.setup.install import ensure
-    from gitkit.setup.track import track
+    from gitkit.setup.track import track, unmatched
 
     repository = context.repository
     if not patterns:
@@ -46,6 +45,8 @@ def command(context: Context, patterns: tuple[str, ...], filename: bool, dry_run
         say(f"{'would track' if dry_run else 'tracking'} {show_path(pattern)}")
     for pattern in changed.kept:
         say(f"{show_path(pattern)} is tracked already")
+    for pattern in unmatched(repository, here(context), [*changed.done, *changed.kept]):
+        say(f"note: {show_path(pattern)} matches no file yet")
     if dry_run:
         return
     if changed.touched:
@@ -75,7 +76,7 @@ def print_changed(changed: "Changed", done: str) -> None:
 
 def git_add(changed: "Changed") -> str:
     """The command that stages what changed."""
-    return " ".join(["git add -- .gitattributes", *(shlex.quote(os.fsdecode(path)) for path in changed.touched)])
+    return " ".join(["git add -- .gitattributes", *map(show_word, changed.touched)])
 
 
 def _list(context: Context, as_json: bool) -> None:

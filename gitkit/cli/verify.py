@@ -3,7 +3,7 @@
 import click
 
 from gitkit.cli.kit_shared import content_of, kit_json, remote_and_name
-from gitkit.cli.output import example, json_option, print_json, say
+from gitkit.cli.output import example, json_option, print_json, print_text, say
 from gitkit.cli.progress import shown
 from gitkit.context import Context
 from gitkit.core.digest import is_digest
@@ -43,5 +43,5 @@ def command(context: Context, reference: str, expect_digest: str | None, as_json
             say(f"  {difference}")
     else:
         say(f"{reference} is what commit {result.kit.commit[:12]} gives, byte for byte")
-        click.echo(result.digest)
+        print_text(result.digest)
     return Corrupt.exit_code if result.differences else 0

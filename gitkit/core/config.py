@@ -6,10 +6,12 @@ where the file is needed.
 
 import fnmatch
 import tomllib
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, ValidationError, field_validator  # noqa: TID253
 
+from gitkit.core.journal import BRANCH as JOURNAL_BRANCH
 from gitkit.core.policy import WITHOUT_TABLE, Environment, Gate, Journal, Table, digest_of_policy
 from gitkit.core.problems import Problem, from_validation, nearest, raise_for
 from gitkit.core.reference import RemoteUrl, parse_remote
@@ -162,9 +164,22 @@ def _references(config: Config) -> list[Problem]:
             for member in members or ():
                 if member not in config.groups and "@" not in member:
                     problems.append(Problem(("environments", name, key), f'there is no group "{member}"'))
-        other = branches.setdefault(environment.branch, name)
-        if other != name:
-            problems.append(
-                Problem(("environments", name, "branch"), f'"{environment.branch}" is the branch of "{other}"')
-            )
+        taken = _taken(environment.branch, branches)
+        if taken is not None:
+            problems.append(Problem(("environments", name, "branch"), taken))
+        branches.setdefault(environment.branch, name)
     return problems
+
+
+def _taken(branch: str, others: Mapping[str, str]) -> str | None:
+    """Why ``branch`` cannot be one beside the journal's and ``others`` (environments by branch). Git has no branch
+    whose name another one continues after a slash.
+    """
+    if branch == JOURNAL_BRANCH:
+        return f'"{branch}" is the branch of the journal'
+    if branch in others:
+        return f'"{branch}" is the branch of "{others[branch]}"'
+    for other in (JOURNAL_BRANCH, *others):
+        if f"{branch}/".startswith(f"{other}/") or f"{other}/".startswith(f"{branch}/"):
+            return f'Git cannot have the branch "{branch}" beside "{other}"'
+    return None

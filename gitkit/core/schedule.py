@@ -22,6 +22,7 @@ _MONTHS = {
 }
 _WEEKDAYS = {name: number for number, name in enumerate(["sun", "mon", "tue", "wed", "thu", "fri", "sat"])}
 _MAX_DURATION_S = 366 * 86400
+_MAX_DIGITS = 9
 
 
 class Cron(NamedTuple):
@@ -60,7 +61,9 @@ def parse_duration(text: str) -> int:
     """
     if not _DURATION.fullmatch(text):
         raise ValueError(f'"{text}" is not a duration, such as "90s", "24h" or "7d"')
-    seconds = sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"([0-9]{1,9})([smhdw])", text))
+    parts = [(number.lstrip("0") or "0", unit) for number, unit in re.findall("([0-9]+)([smhdw])", text)]
+    is_huge = any(len(number) > _MAX_DIGITS for number, _ in parts)
+    seconds = 0 if is_huge else sum(int(number) * _UNITS[unit] for number, unit in parts)
     if not 0 < seconds <= _MAX_DURATION_S:
         raise ValueError(f'"{text}" is not between 1 second and 366 days')
     return seconds
@@ -159,11 +162,14 @@ def _moment(text: str, zone: tzinfo, *, end: bool) -> datetime:
     try:
         if len(text) == 10:
             day = date.fromisoformat(text) + timedelta(days=1 if end else 0)
-            return datetime.combine(day, time(), zone)
-        found = datetime.fromisoformat(text)
+            found = datetime.combine(day, time(), zone)
+        else:
+            found = datetime.fromisoformat(text)
+            found = found if found.tzinfo else found.replace(tzinfo=zone)
+        found.astimezone(UTC)  # which the ends of the calendar have not everywhere
     except (ValueError, OverflowError) as error:
         raise ValueError(f'"{text}" is not a day or time, such as "2026-12-20" or "2026-12-20T18:00"') from error
-    return found if found.tzinfo else found.replace(tzinfo=zone)
+    return found
 
 
 def is_open(cron: Cron, duration_s: int, tz: str, at: datetime) -> bool:

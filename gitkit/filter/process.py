@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gitkit.core import pointer as pointers
 from gitkit.core.digest import digest_of
-from gitkit.core.paths import show_path
+from gitkit.core.paths import show_lines, show_message, show_path, show_text
 from gitkit.core.pktline import MAX_PAYLOAD
 from gitkit.core.pointer import Pointer
 from gitkit.errors import Conflict, Denied, KitError, NetworkError, NotFound
@@ -79,7 +79,8 @@ class Session:
             raise
         except KitError as error:
             content.drain()
-            self._fail(f"{show_path(path)}: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""))
+            hint = f"\nhint: {show_message(error.hint)}" if error.hint else ""
+            self._fail(f"{show_path(path)}: {show_message(error.message)}{hint}")
         except (OSError, MemoryError, RecursionError) as error:
             if self._streaming:
                 # Git reads content now: no status can be told any more, only that we are gone.
@@ -305,7 +306,7 @@ class Session:
             _tell(told)
         if self._missing:
             reasons = {error.message for _, error in self._missing if error is not None}
-            because = f" ({reasons.pop()})" if len(reasons) == 1 else ""
+            because = f" ({show_text(reasons.pop())})" if len(reasons) == 1 else ""
             _tell(f"git kit: {_count(self._missing)} still pointers, without content{because}:")
             ordered = sorted(self._missing, key=lambda item: item[0])  # delayed files come in any order
             _list([_reasoned(path, None if because else error) for path, error in ordered])
@@ -340,7 +341,7 @@ def _count(items: list[object] | list[bytes] | list[tuple[bytes, KitError | None
 
 
 def _reasoned(path: bytes, error: KitError | None) -> str:
-    return f"{show_path(path)}: {error.message}" if error is not None else show_path(path)
+    return f"{show_path(path)}: {show_text(error.message)}" if error is not None else show_path(path)
 
 
 def _list(lines: list[str]) -> None:
@@ -351,4 +352,4 @@ def _list(lines: list[str]) -> None:
 
 
 def _tell(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(show_lines(text), file=sys.stderr, flush=True)

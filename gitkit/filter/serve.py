@@ -33,8 +33,10 @@ def serve(stdin: int, stdout: int, look_around: "Callable[[], Surroundings]") ->
             pass
         session.finish()
     except KitError as error:
-        hint = f"\n\nhint: {error.hint}" if error.hint else ""
-        print(f"error: {error.message}{hint}", file=sys.stderr)
+        from gitkit.core.paths import show_message
+
+        hint = f"\n\nhint: {show_message(error.hint)}" if error.hint else ""
+        print(f"error: {show_message(error.message)}{hint}", file=sys.stderr)
         if isinstance(error, ProtocolError):
             return 2 if error.hint else 1
         return error.exit_code

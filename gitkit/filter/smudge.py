@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from gitkit.core.events import Sink, ignore
+from gitkit.core.paths import show_text
 from gitkit.core.pointer import Pointer, parse
 from gitkit.core.remote import Remote
 from gitkit.errors import Corrupt, Denied, KitError, NetworkError, NotFound
@@ -164,7 +165,7 @@ def smudge_once(source: io.BufferedReader, sink: BinaryIO, around: Surroundings)
         if around.strict:
             raise error
         sink.write(head)
-        print(f"git kit: the pointer stays: {error.message}", file=sys.stderr)
+        print(f"git kit: the pointer stays: {show_text(error.message)}", file=sys.stderr)
         return
     with closing(around.store.open_blob(pointer.digest, pointer.size)) as blob:
         _copy_verified(blob, sink, pointer.digest)

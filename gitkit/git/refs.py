@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from gitkit.core.paths import show_text
 from gitkit.errors import Conflict, Denied, NetworkError
 from gitkit.git.run import Git, GitError
 
@@ -12,6 +13,21 @@ _UNREACHABLE = (
     "connection",
     "does not appear to be a git repository",
 )
+
+_NO_ACCESS = (
+    *("permission denied", "denied to", "not allowed", "authentication failed", "access denied"),
+    *("could not read username", "could not read password", "returned error: 401", "returned error: 403"),
+)
+
+_REFUSED = ("remote rejected", "hook declined", "remote unpack failed")
+
+_SERVER = "remote:"
+"""How Git begins a line that the server says."""
+
+_HINT = "hint: "
+
+_RACED = "but expected "
+"""What Git on the other side says of a branch that moved while it was about to."""
 
 _OVERTAKEN = ("[rejected]", "updates were rejected", "non-fast-forward", "cannot lock ref", "failed to update ref")
 
@@ -51,7 +67,7 @@ def fetch_branches(
         found = {ref.removeprefix("refs/heads/"): there[ref] for ref in refs if ref in there}
         if found and not _is_here(git, remote, found, listed):
             specs = [f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}" for branch in found]
-            git.run("fetch", "-q", "--no-write-fetch-head", remote, *specs)
+            git.run("fetch", "-q", "--no-write-fetch-head", "--no-recurse-submodules", remote, *specs)
     except GitError as error:
         raise _translated(error, remote) from error
     return found, there.get(f"refs/tags/{tag}")
@@ -84,9 +100,9 @@ def push(git: Git, remote: str, branches: Mapping[str, str], *, tag: str | None 
     try:
         specs = [f"{oid}:refs/heads/{branch}" for branch, oid in branches.items()]
         specs += [f"refs/tags/{tag}:refs/tags/{tag}"] if tag else []
-        git.act("push", "--atomic", "--no-follow-tags", remote, *specs)
+        git.act("push", "--atomic", "--no-follow-tags", "--no-recurse-submodules", remote, *specs)
     except GitError as error:
-        raise _translated(error, remote, ", ".join(branches)) from error
+        raise _translated(error, remote, ", ".join([*branches, *([tag] if tag else [])])) from error
 
 
 def move_all(git: Git, moves: Mapping[str, tuple[str, str | None]]) -> None:
@@ -133,13 +149,34 @@ def checked_out(git: Git) -> dict[str, str]:
     return found
 
 
-def _translated(error: GitError, remote: str, branch: str = "") -> Exception:
-    said = error.stderr
-    lower = said.lower()
-    if any(word in lower for word in _OVERTAKEN):
-        return Conflict(f"{branch} was moved on {remote} by somebody else")
-    if "remote rejected" in lower or "hook declined" in lower or "denied" in lower:
-        return Denied(f"{remote} refuses to move {branch}:\n{said}", hint="ask who administers it")
-    if any(word in lower for word in _UNREACHABLE):
-        return NetworkError(f"cannot reach the Git remote {remote}: {said.splitlines()[0]}", hint="git remote -v")
+def _translated(error: GitError, remote: str, pushed: str | None = None) -> Exception:
+    """The error as what it means; ``pushed`` names the branches of a push, None where nothing was to move.
+
+    What it means is read from Git's own words alone: a server says whatever it likes.
+    """
+    said = [line.strip() for line in error.stderr.splitlines()]
+    own = "\n".join(line for line in said if not line.startswith(_SERVER)).lower()
+    if pushed is not None and (any(word in own for word in _OVERTAKEN) or _RACED in error.stderr):
+        return Conflict(f"{pushed} was moved on {remote} by somebody else")
+    if pushed is not None and any(word in own for word in _REFUSED):
+        return _refused(said, remote, pushed)
+    if any(word in error.stderr.lower() for word in _NO_ACCESS):
+        hint = f"check your key or login: git ls-remote {remote}"
+        return Denied(f"{remote} gives no access:\n{_listed(said)}", hint=hint)
+    if any(word in own for word in _UNREACHABLE):
+        return NetworkError(f"cannot reach the Git remote {remote}: {show_text(said[0])}", hint="git remote -v")
     return error
+
+
+def _refused(said: Sequence[str], remote: str, pushed: str) -> Denied:
+    """With the server's own words, where it has some, and what it advises."""
+    server = [line.removeprefix(_SERVER).strip() for line in said if line.startswith(_SERVER)]
+    hints = [line.removeprefix(_HINT) for line in server if line.startswith(_HINT)]
+    words = [line for line in server if line and not line.startswith(_HINT)]
+    rejected = [line for line in said if line.startswith("!")]
+    hint = f"{remote} says: {show_text('; '.join(hints))}" if hints else "ask who administers it"
+    return Denied(f"{remote} refuses to move {pushed}:\n{_listed(words or rejected or said)}", hint=hint)
+
+
+def _listed(lines: Sequence[str]) -> str:
+    return "\n".join(f"  {show_text(line)}" for line in lines if line)

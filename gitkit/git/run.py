@@ -31,6 +31,18 @@ FILTER_OFF = tuple(
 """Options for a git that must see pointers as they are."""
 
 
+_PLAIN = tuple(
+    word
+    for setting in (
+        *("color.ui=never", "column.ui=never"),
+        *("log.showSignature=false", "log.follow=false"),
+        *("i18n.commitEncoding=UTF-8", "i18n.logOutputEncoding=UTF-8"),
+    )
+    for word in ("-c", setting)
+)
+"""Settings of the person that would change what git says to us, or what we have it write."""
+
+
 class GitError(KitError):
     """git said no. ``stderr`` is what it printed."""
 
@@ -147,7 +159,11 @@ class Git:
     def pipe(self, *args: str | bytes) -> Iterator[tuple[BinaryIO, BinaryIO]]:
         """A running git: ``(its standard input, its standard output)``. Ended when the block is left."""
         child = subprocess.Popen(
-            [self._program, *args], cwd=self.directory, env=self._environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [self._program, *_PLAIN, *args],
+            cwd=self.directory,
+            env=self._environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         if child.stdin is None or child.stdout is None:
             raise AssertionError("pipes were asked for")
@@ -171,7 +187,7 @@ class Git:
     ) -> "subprocess.CompletedProcess[bytes]":
         try:
             return subprocess.run(
-                [self._program, *args],
+                [self._program, *(() if environ else _PLAIN), *args],
                 cwd=self.directory,
                 env=environ or self._environ,
                 input=stdin,
@@ -211,7 +227,7 @@ def _program(path: str) -> str:
 
 
 def _failure(args: Sequence[str | bytes], status: int, stderr: bytes) -> KitError:
-    said = stderr.decode("utf-8", "replace").strip()
+    said = _uncoloured(stderr.decode("utf-8", "replace")).strip()
     if "dubious ownership" in said:
         return Unsupported(
             "Git does not trust this repository: another user owns it", hint=said.splitlines()[-1].strip()
@@ -220,3 +236,12 @@ def _failure(args: Sequence[str | bytes], status: int, stderr: bytes) -> KitErro
     name = next((word for word in words if not word.startswith("-") and "=" not in word), words[0])
     said = "\n".join(line.removeprefix("fatal: ").removeprefix("error: ") for line in said.splitlines())
     return GitError(f"git {name} failed: {said or f'status {status}'}", stderr=said, status=status)
+
+
+def _uncoloured(text: str) -> str:
+    """``text`` without colours, which a person may have set to ``always``, and a server may send."""
+    if "\x1b" not in text:
+        return text
+    import re
+
+    return re.sub(r"\x1b\[[0-9;]*[mK]", "", text)

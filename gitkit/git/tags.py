@@ -88,7 +88,7 @@ def release_commit(git: Git, name: str, pattern: str) -> str:
     if oid is None:
         if git.ask("rev-parse", "-q", "--verify", "--end-of-options", f"{name}^{{commit}}") is not None:
             raise Unsupported(f'"{name}" is not a tag', hint=f"make one: git tag -a VERSION {name}")
-        raise NotFound(f'there is no tag "{name}"', hint=f"list the versions: git tag -l '{pattern}'")
+        raise NotFound(f'there is no tag "{name}"', hint=_where_tags_are(git, pattern))
     if not fnmatch.fnmatchcase(name, pattern):
         raise Unsupported(
             f'"{name}" is not a release tag: .gitkit.toml says that versions match "{pattern}"',
@@ -99,3 +99,8 @@ def release_commit(git: Git, name: str, pattern: str) -> str:
             f'a registry cannot hold the version "{name}"', hint="use only letters, digits, dot, dash and underscore"
         )
     return oid
+
+
+def _where_tags_are(git: Git, pattern: str) -> str:
+    listing = f"list the versions: git tag -l '{pattern}'"
+    return f"{listing}; to bring those of the Git remote: git fetch --tags" if git.ask("remote") else listing

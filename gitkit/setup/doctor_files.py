@@ -1,10 +1,9 @@
 """What is wrong with a worktree's files: the Kitfile, tracked files that are not pointers in Git, missing content."""
 
 import os
-import shlex
 from collections.abc import Sequence
 
-from gitkit.core.paths import show_path
+from gitkit.core.paths import show_path, show_word
 from gitkit.core.pointer import parse
 from gitkit.core.remote import Remote
 from gitkit.errors import KitError
@@ -98,4 +97,4 @@ def _arguments(place: Place, paths: Sequence[bytes]) -> str:
     if len(paths) > _NAMED:
         return ":/"
     names = [os.path.relpath(place.repository.path(path), os.fsencode(place.cwd)) for path in paths]
-    return f"-- {shlex.join(os.fsdecode(name) for name in names)}"
+    return f"-- {' '.join(map(show_word, names))}"

@@ -1,12 +1,14 @@
 """Tracking patterns: lines of ``.gitattributes``, and the files whose fate they change."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from gitkit.core.pointer import MAX_SIZE, parse
+from gitkit.core.wildmatch import translate
 from gitkit.errors import InvalidFile, Unsupported, UsageError
 from gitkit.git import attributes, objects
 from gitkit.git.replace import replace_file
@@ -63,6 +65,25 @@ def track(repository: Repository, folder: str, patterns: Sequence[str], *, liter
         return text
 
     return _change(repository, folder, wanted, add, dry_run=dry_run)
+
+
+def unmatched(repository: Repository, folder: str, patterns: Sequence[str]) -> list[str]:
+    """Those of ``patterns``, as they are in the ``.gitattributes`` of ``folder``, that take in no file there: neither
+    one in Git nor one that `git add` would take.
+    """
+    out = repository.git.at(folder).run("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    paths = out.split(b"\0")[:-1]
+    names = {path.rpartition(b"/")[2] for path in paths}
+    return [pattern for pattern in patterns if not _matches(os.fsencode(pattern), paths, names)]
+
+
+def _matches(pattern: bytes, paths: Iterable[bytes], names: Iterable[bytes]) -> bool:
+    anchored = b"/" in pattern
+    regex = translate(pattern.removeprefix(b"/"), anchored=anchored)
+    if regex is None:
+        return False
+    matches = re.compile(regex, re.DOTALL).fullmatch
+    return any(map(matches, paths if anchored else names))
 
 
 def untrack(repository: Repository, folder: str, patterns: Sequence[str], *, dry_run: bool) -> Changed:

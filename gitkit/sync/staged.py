@@ -1,9 +1,9 @@
 """What a commit would put into Git that belongs into the store."""
 
 import os
-import shlex
 from typing import NamedTuple
 
+from gitkit.core.paths import show_word
 from gitkit.core.pointer import MAX_SIZE
 from gitkit.git import attributes, objects
 from gitkit.git.run import Git
@@ -21,8 +21,8 @@ class Staged(NamedTuple):
         """What `git kit track` should be told for the large files: their suffixes, else their paths."""
         suffixes = {os.path.splitext(os.fsdecode(path))[1] for path, _ in self.large}
         if all(suffixes):
-            return " ".join(shlex.quote(f"*{suffix}") for suffix in sorted(suffixes))
-        return " ".join(shlex.quote(os.fsdecode(path)) for path, _ in self.large)
+            return " ".join(show_word(f"*{suffix}") for suffix in sorted(suffixes))
+        return " ".join(show_word(path) for path, _ in self.large)
 
 
 def check_staged(git: Git, max_plain_size: int) -> Staged:

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from gitkit.errors import Unsupported
 from gitkit.git.repository import Repository
 from gitkit.store.layout import ImageLayout
 from gitkit.sync import pointers
@@ -26,7 +27,13 @@ class Status(NamedTuple):
 
 
 def status(repository: Repository, store: ImageLayout, *, remote: str | None) -> Status:
-    """The status of all large files. Needs no network: ``unpushed`` compares with the remote-tracking refs."""
+    """The status of all large files. Needs no network: ``unpushed`` compares with the remote-tracking refs.
+
+    Raises:
+        Unsupported: there is no worktree.
+    """
+    if repository.worktree is None:
+        raise Unsupported("this is a bare repository: it has no files that could be changed", hint="git kit fsck")
     git = repository.git
     files = pointers.in_index(git)
     known = {file.path for file in files}

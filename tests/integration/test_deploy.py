@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from gitkit.store.layout import ImageLayout
 from tests.integration.faults.test_full_disk import fill, free
 from tests.lib.deploys import (
     KITFILE,
@@ -150,6 +151,53 @@ def test_deploy_of_an_environment_that_git_kit_promoted_and_rolled_back_follows_
 def test_deploy_of_an_environment_without_from_takes_the_newest_release_of_its_branch(world: DeployWorld) -> None:
     world.deploy(environment="dev")
     assert_runs(world, "v3")
+
+
+def test_deploy_of_an_environment_without_from_takes_the_digest_of_the_journal_whatever_the_registrys_tag_says(
+    world: DeployWorld,
+) -> None:
+    wanted, other = world.digest_of("v3"), world.digest_of("v2")
+    registry = ImageLayout(str(world.bare.path / "kit"))
+    registry.put_manifest(registry.get_manifest(other), tag="v3")
+    assert world.digest_of("v3") == other
+    assert json.loads(world.deploy("--json", environment="dev").stdout)["digest"] == wanted
+    assert_runs(world, "v3")
+
+
+def test_deploy_of_a_version_that_no_journal_has_trusts_a_tag_only_where_the_kit_says_that_it_is_the_version(
+    world: DeployWorld,
+) -> None:
+    world.bare.git("update-ref", "-d", "refs/heads/kit/journal")
+    registry = ImageLayout(str(world.bare.path / "kit"))
+    good = registry.get_manifest("v3")
+    for annotation in ("org.opencontainers.image.version", "org.opencontainers.image.revision"):
+        manifest = json.loads(good)
+        del manifest["annotations"][annotation]
+        registry.put_manifest(json.dumps(manifest).encode(), tag="v3")
+        assert_refused(world.deploy(environment="dev", code=11), "the registry's tag v3 is all that says what the kit ")
+        assert not world.current.exists()
+    registry.put_manifest(good, tag="v3")
+    world.deploy(environment="dev")
+    assert_runs(world, "v3")
+
+
+def test_deploy_ignores_a_move_that_no_event_vouches_for(world: DeployWorld) -> None:
+    commit = world.bare.git(
+        *("commit-tree", "v2^{tree}", "-p", "prod", "-p", "v2", "-m", "prod: promote v2"),
+        *("-m", f"Kit-Env: prod\nKit-Version: v2\nKit-Digest: {world.digest_of('v2')}"),
+    ).stdout.strip()
+    world.bare.git("update-ref", "refs/heads/prod", commit)
+    done = world.deploy()
+    assert "warning: somebody committed to prod by hand: v1 is what git kit brought in last" in done.stderr
+    assert_runs(world, "v1")
+
+
+def test_deploy_of_a_version_whose_tag_was_moved_after_its_release_is_refused(world: DeployWorld) -> None:
+    world.author.commit("v4", changing("v4"))
+    world.author.git("tag", "--force", "v3")
+    world.author.git("push", "--quiet", "--force", "origin", "dev", "v3")
+    world.host.git("fetch", "--quiet", "--force", "--tags")
+    assert_refused(world.deploy(environment="dev", code=11), "v3 was released from the commit ")
 
 
 def test_old_releases_go_but_for_those_that_are_kept(world: DeployWorld) -> None:

@@ -170,6 +170,18 @@ def test_track_in_a_repository_without_anything_sets_up_filter_and_hooks(repo: R
     assert repo.blob(":a.bin").startswith(b"version git-kit/1\n")
 
 
+def test_track_notes_patterns_that_match_no_file_yet(kit_repo: Repo) -> None:
+    kit_repo.write("models/a.bin", CONTENT)
+    kit_repo.write("b [1].pt", CONTENT)
+    kit_repo.write("skipped.gguf", CONTENT)
+    kit_repo.write(".gitignore", "*.gguf\n")
+    said = kit_repo.kit("track", "*.bin", "models/*.bin", "/*.bin", "*.gguf", "b?.pt", "*.onnx").stderr
+    notes = [line for line in said.splitlines() if line.startswith("note: ")]
+    assert notes == [f"note: {pattern} matches no file yet" for pattern in ("/*.bin", "*.gguf", "b?.pt", "*.onnx")]
+    assert "note: " not in kit_repo.kit("track", "*.bin", cwd="models").stderr
+    assert "note: " not in kit_repo.kit("track", "--filename", "b [1].pt").stderr
+
+
 def test_track_lists_and_speaks_json(kit_repo: Repo) -> None:
     assert "hint: git kit track" in kit_repo.kit("track").stderr
     changed = json.loads(kit_repo.kit("track", "*.bin", "--json").stdout)

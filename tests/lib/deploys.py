@@ -1,6 +1,7 @@
 """A world with an environment, for tests that deploy it: author, Git remote, and the host that deploys.
 
-``prod`` is moved by hand-made commits of the form that git kit writes: what moves it is not what is tested here.
+``prod`` is moved by events and commits of the form that git kit writes, and nobody asks for rules: what moves it is not
+what is tested here.
 """
 
 import io
@@ -9,12 +10,18 @@ import os
 import shutil
 import signal
 import stat
+import time
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gitkit.cli.main import main
+from gitkit.core.journal import Actor, Event, Point
+from gitkit.git.objects import write_commit
+from gitkit.git.refs import move_all
+from gitkit.git.run import Git
+from gitkit.lifecycle import journal
 from gitkit.store.layout import ImageLayout
 from tests.lib.repos import Ran, Repo, clean_environ, init, some_bytes
 
@@ -118,12 +125,21 @@ def in_process(repo: Repo, *argv: str, code: int) -> Ran:
 
 def move(bare: Repo, version: str, digest: str) -> None:
     """Let the next commit of ``prod`` say that ``version``, with this digest, runs there."""
-    tip = bare.git("rev-parse", "-q", "--verify", "prod", code=None).stdout.split()
-    parents = [*tip, bare.out("rev-parse", f"{version}^{{commit}}")]
-    message = f"prod: promote {version}\n\nKit-Env: prod\nKit-Version: {version}\nKit-Digest: {digest}\n"
-    argv = [word for parent in parents for word in ("-p", parent)]
-    commit = bare.git("commit-tree", f"{version}^{{tree}}", *argv, stdin=message.encode()).stdout.strip()
-    bare.git("update-ref", "refs/heads/prod", commit)
+    git = Git(str(bare.path), bare.environ)
+    tip = git.ask("rev-parse", "-q", "--verify", "refs/heads/prod")
+    point = Point(version, digest, git.text("rev-parse", f"{version}^{{commit}}"), git.text("rev-parse", version))
+    entries = journal.read(git, git.ask("rev-parse", "-q", "--verify", f"refs/heads/{journal.BRANCH}"))
+    moment = max(time.time_ns() // 1000, *(entry.event.time for entry in entries[-1:]), 0)
+    who = Actor("Ada Tester", "ada@example.com")
+    event = Event(kind="promote", time=moment, actor=who, environment="prod", after=point, tip=tip)
+    entry = journal.write(git, event, entries)
+    message = (
+        f"prod: promote {version}\n\n"
+        f"Kit-Env: prod\nKit-Version: {version}\nKit-Digest: {digest}\nKit-Journal: {entry.oid}\n"
+    )
+    parents = [tip, point.commit] if tip is not None else [point.commit]
+    commit = write_commit(git, tree=git.text("rev-parse", f"{version}^{{tree}}"), parents=parents, message=message)
+    move_all(git, {"prod": (commit, tip), journal.BRANCH: (entry.oid, entries[-1].oid if entries else None)})
 
 
 def make_world(folder: Path) -> None:

@@ -244,3 +244,33 @@ def test_size_is_read_in_bytes(text: str, size: int) -> None:
 def test_size_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a size"):
         parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("branches", "problem"),
+    [
+        (["kit/journal"], '"kit/journal" is the branch of the journal'),
+        (["kit"], 'Git cannot have the branch "kit" beside "kit/journal"'),
+        (["kit/journal/old"], 'Git cannot have the branch "kit/journal/old" beside "kit/journal"'),
+        (["env", "env/prod"], 'Git cannot have the branch "env/prod" beside "env"'),
+        (["env/prod", "env"], 'Git cannot have the branch "env" beside "env/prod"'),
+        (["prod", "prod"], '"prod" is the branch of "e0"'),
+    ],
+)
+def test_branch_that_git_cannot_have_beside_the_others_is_a_problem(branches: list[str], problem: str) -> None:
+    text = "".join(f'[environments.e{number}]\nbranch = "{branch}"\n' for number, branch in enumerate(branches))
+    assert _problems(text) == [f"environments.e{len(branches) - 1}.branch: {problem}"]
+
+
+def test_branches_that_only_begin_alike_are_no_problem() -> None:
+    names = ("kit-journal", "kit/journals", "kit/prod", "env/a", "env/ab", "environment")
+    text = "".join(f'[environments.e{number}]\nbranch = "{name}"\n' for number, name in enumerate(names))
+    assert [one.branch for one in parse_config(text.encode()).environments.values()] == list(names)
+
+
+def test_window_at_the_end_of_the_calendar_is_a_problem_where_utc_has_no_such_time() -> None:
+    text = '[environments.prod]\nbranch = "prod"\nwindows = [{ deny = "%s", tz = "%s" }]\n'
+    (problem,) = _problems(text % ("0001-01-01/2026-01-01", "Asia/Tokyo"))
+    assert '"0001-01-01" is not a day or time' in problem
+    (problem,) = _problems(text % ("2026-01-01/9999-12-31", "UTC"))
+    assert '"9999-12-31" is not a day or time' in problem

@@ -26,6 +26,16 @@ def test_duration_that_is_none_is_refused(text: str) -> None:
         parse_duration(text)
 
 
+@pytest.mark.parametrize("text", ["1000000000005s", "1d1000000000005s", "9" * 5000 + "h", "40000000000w"])
+def test_duration_of_a_huge_number_is_out_of_range_and_no_part_of_it_is_taken(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not between 1 second and 366 days$"):
+        parse_duration(text)
+
+
+def test_duration_may_have_zeros_in_front() -> None:
+    assert parse_duration("00000000000090s") == 90
+
+
 @given(st.integers(1, 366 * 86400))
 def test_shown_duration_is_at_most_one_unit_off(seconds: int) -> None:
     shown = show_duration(seconds)
