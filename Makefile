@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Tests wait for disks and other programs a fifth of the time: one worker more than there are cores.
+WORKERS ?= $(shell expr $$(nproc) + 1)
 # How long `make soak` goes on with random commands.
 MINUTES ?= 5
 
@@ -11,7 +13,7 @@ demo: $(VENV)/.demo
 	$(BIN)/python examples/quickstart/run.py
 
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 check: $(VENV)/.ready
 	$(BIN)/ruff check .
@@ -19,6 +21,7 @@ check: $(VENV)/.ready
 	$(BIN)/mypy
 
 soak: $(VENV)/.ready
+	$(BIN)/python -m pytest --numprocesses auto -m soak
 	GITKIT_ALL_STEPS=1 $(BIN)/python -m pytest --timeout 3600 tests/integration/faults/test_every_step.py tests/integration/test_deploy_kill.py
 	$(BIN)/python -m tests.soak --minutes $(MINUTES)
 

@@ -109,8 +109,9 @@ def test_quickstart_tells_the_whole_story(told: Told) -> None:
     text, digest = told.text, r"\nsha256:[0-9a-f]{64}\n"
     assert re.search(r"\$ git kit release v1\.0\.0\n(.*\n)*?v1\.0\.0 released to \S+: 9 files", text)
     assert re.search(r"\$ git kit promote v2\.0\.0 prod\nprod: v1\.0\.0 -> v2\.0\.0" + digest, text)
-    assert re.search(r"\$ git kit rollback prod .*\nprod: v2\.0\.0 -> v1\.0\.0" + digest, text)
-    assert re.search(r"\nprod +v1\.0\.0 .* rollback\n", text)
+    assert re.search(r"\$ git kit rollback prod .*\nprod: v2\.0\.0 -> v1\.0\.0\nprod is held: .*" + digest, text)
+    assert re.search(r"\nprod +v1\.0\.0 .* held +-\n", text)
+    assert re.search(r"\n\d+ events, 3 environments: no findings\n", text)
     assert text.count("# the sha256 of all 12 files is that of") == 2
     assert "\nAll of it held, in " in text
 
@@ -358,7 +359,7 @@ def test_promotion_and_rollback_of_ci_move_environments_for_the_person_who_asked
         *("bob: promote v1.0.0 prod", "bob: rollback v2.0.0 prod"),
     ]
     event = json.loads(pipeline.out("log", "-1", "--format=%b", "origin/kit/journal").splitlines()[0])
-    assert (event["reason"], event["details"]) == (HOSTILE, {"hold": True, "reject": True})
+    assert (event["reason"], event["details"]["reject"], event["details"]["hold"]) == (HOSTILE, True, True)
     assert not (pipeline.path / "pwned").exists()
     if system == "gitlab":
         assert "KIT_VERSION=v2.0.0\nKIT_ENVIRONMENT=prod\n" in (pipeline.path / "kit.env").read_text()

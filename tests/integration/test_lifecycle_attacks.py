@@ -2,7 +2,7 @@
 
 import pytest
 
-from gitkit.errors import Conflict, Corrupt, GateRefused, InvalidFile
+from gitkit.errors import Conflict, Corrupt, Denied, GateRefused, InvalidFile
 from tests.lib.lifecycle_world import CONFIG, World, model
 from tests.lib.repos import Repo
 
@@ -194,5 +194,5 @@ def test_branch_name_in_the_way_of_the_journal_is_told_at_once(world: World) -> 
     world.bare.git("update-ref", "-d", JOURNAL)
     world.bare.git("update-ref", "refs/heads/kit", "dev")
     fresh = world.clone("fresh", "Bo")
-    refused = fresh.kit("hold", "staging", code=Conflict.exit_code)
-    assert "too busy" not in refused.stderr
+    refused = fresh.kit("hold", "staging", code=Denied.exit_code)
+    assert "'refs/heads/kit' exists" in refused.stderr

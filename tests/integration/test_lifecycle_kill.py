@@ -1,7 +1,7 @@
 """git kit killed between every two steps of a promotion and of a rollback: the state is the old one or the new one.
 
-A ``git`` that stands before the real one on PATH counts what git kit asks it to write and kills git kit before or after
-the chosen one.
+A ``git`` that stands before the real one on PATH counts what git kit asks it to write, and kills git kit after the
+chosen one: that is before the next.
 """
 
 import shutil
@@ -25,7 +25,6 @@ if [ -z "$INSIDE" ]; then
         number=$(wc -c < "$COUNTER")
         printf x >> "$COUNTER"
         if [ "$number" -eq "$KILL_AT" ]; then
-            [ "$KILL_WHEN" = before ] && { kill -9 $PPID; exit 1; }
             INSIDE=1 REAL "$@"
             kill -9 $PPID
             exit 0
@@ -51,10 +50,10 @@ class Killer:
         program.write_text(_GIT.replace("REAL", str(shutil.which("git"))))
         program.chmod(0o755)
 
-    def run(self, repo: Repo, command: Command, at: int = -1, when: str = "before") -> int:
+    def run(self, repo: Repo, command: Command, at: int = -1) -> int:
         """The exit status; ``at`` counts from 0."""
         self._counter.write_text("")
-        environ = repo.environ | {"COUNTER": str(self._counter), "KILL_AT": str(at), "KILL_WHEN": when}
+        environ = repo.environ | {"COUNTER": str(self._counter), "KILL_AT": str(at)}
         environ["PATH"] = f"{self._bin}:{environ['PATH']}"
         done = subprocess.run(["git-kit", *command], cwd=repo.path, env=environ, capture_output=True, check=False)
         assert b"Traceback" not in done.stderr, done.stderr.decode()
@@ -106,9 +105,8 @@ def copies(world: World, name: str) -> tuple[Path, Repo]:
 @pytest.mark.parametrize(
     ("command", "new"), [(("promote", "v3", "staging"), "v3"), (("rollback", "staging", "--reject"), "v1")]
 )
-@pytest.mark.parametrize("when", ["before", "after"])
 def test_move_that_is_killed_at_any_step_has_happened_or_not_and_the_next_sync_makes_it_whole(
-    world: World, killer: Killer, command: Command, new: str, when: str
+    world: World, killer: Killer, command: Command, new: str
 ) -> None:
     world.author.kit("promote", "v1", "staging")
     world.author.kit("promote", "v2", "staging")
@@ -118,7 +116,7 @@ def test_move_that_is_killed_at_any_step_has_happened_or_not_and_the_next_sync_m
     seen = set()
     for step in range(killer.steps):
         folder, repo = copies(world, f"step-{step}")
-        assert killer.run(repo, command, step, when) == -signal.SIGKILL
+        assert killer.run(repo, command, step) == -signal.SIGKILL
         found = stand(folder, repo)
         assert found.branch == found.journal
         seen.add(found.branch)
@@ -133,9 +131,8 @@ def test_move_that_is_killed_at_any_step_has_happened_or_not_and_the_next_sync_m
     assert seen == {"v2", new}
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
 def test_move_without_a_git_remote_that_is_killed_at_any_step_is_finished_by_the_next_command(
-    world: World, killer: Killer, when: str
+    world: World, killer: Killer
 ) -> None:
     author = world.author
     for version in ("v1", "v2"):
@@ -149,7 +146,7 @@ def test_move_without_a_git_remote_that_is_killed_at_any_step_is_finished_by_the
     while True:
         folder, repo = copies(world, f"step-{step}")
         repo.git("config", "kit.url", f"oci-layout:{folder / 'bare.git/kit'}")
-        status = killer.run(repo, ("promote", "v3", "staging"), step, when)
+        status = killer.run(repo, ("promote", "v3", "staging"), step)
         if status == 0:
             break
         assert status == -signal.SIGKILL

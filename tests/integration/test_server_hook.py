@@ -255,6 +255,7 @@ def test_version_whose_tag_comes_with_its_promotion_passes_the_hook(empty_world:
 @pytest.mark.parametrize(
     ("hook", "option"), [("update", "--atomic"), ("update", "--force"), ("pre-receive", "--force")]
 )
+@pytest.mark.soak
 def test_push_made_by_hand_of_a_move_that_keeps_the_rules_lands(world: World, hook: str, option: str) -> None:
     """Also where its refs move one by one."""
     world.use(hook)
@@ -265,6 +266,7 @@ def test_push_made_by_hand_of_a_move_that_keeps_the_rules_lands(world: World, ho
     world.bob.kit("promote", "v2", "prod")
 
 
+@pytest.mark.soak
 def test_journal_and_environments_of_a_server_that_has_none_are_brought_whole(world: World) -> None:
     world.ada.kit("promote", "v1", "prod")
     world.ada.git("fetch", "--quiet")
@@ -277,6 +279,7 @@ def test_journal_and_environments_of_a_server_that_has_none_are_brought_whole(wo
     assert new.out("rev-parse", "prod") == world.tip("prod")
 
 
+@pytest.mark.soak
 def test_writers_at_the_same_time_all_land(world: World) -> None:
     world.use("update")
     writers = []
@@ -371,6 +374,7 @@ def test_journal_with_a_bad_event_is_refused(world: World, forge: Callable[[Worl
     assert_refused(world, push(world, f"{entry}:refs/heads/kit/journal"), text, before=before)
 
 
+@pytest.mark.soak
 def test_journal_with_an_event_of_an_hour_ago_is_refused(world: World) -> None:
     # The journal's last event must be older than what is back-dated: a journal of that age, brought as a whole.
     old = time.time_ns() // 1000 - 7_200_000_000
@@ -385,6 +389,7 @@ def test_journal_with_an_event_of_an_hour_ago_is_refused(world: World) -> None:
     assert_refused(world, done, f"is of {show_time(old + 3_600_000_000)}, which is back-dated", before=before)
 
 
+@pytest.mark.soak
 def test_journal_is_neither_deleted_nor_cut_nor_written_anew(world: World) -> None:
     before = refs_of(world)
     world.ada.git("fetch", "--quiet")
@@ -400,6 +405,7 @@ def test_journal_is_neither_deleted_nor_cut_nor_written_anew(world: World) -> No
         assert_refused(world, push(world, spec), text, before=before)
 
 
+@pytest.mark.soak
 def test_journal_is_guarded_where_head_names_no_environment_any_more(world: World) -> None:
     world.ada.commit("no rules", {".gitkit.toml": ""})
     world.ada.git("push", "--quiet", "origin", "dev")
@@ -485,6 +491,7 @@ def test_promotion_that_breaks_a_rule_is_refused(world: World) -> None:
         assert_refused(world, done, text, before=before)
 
 
+@pytest.mark.soak
 def test_promotion_without_the_approvals_the_soak_the_gates_and_the_window_is_refused(empty_world: World) -> None:
     world = empty_world
     rules = (
@@ -512,6 +519,7 @@ def test_promotion_without_the_approvals_the_soak_the_gates_and_the_window_is_re
     push_move(world, promotion(world, "v1", "prod", gates=(*gates, *waived), reason="now"), code=0)
 
 
+@pytest.mark.soak
 def test_promotion_with_enough_approvals_lands_and_they_hold_for_their_policy(empty_world: World) -> None:
     world = empty_world
     world.configure(CONFIG + "approvals = 1\n")
@@ -524,6 +532,7 @@ def test_promotion_with_enough_approvals_lands_and_they_hold_for_their_policy(em
     push_move(world, promotion(world, "v1", "prod"), code=0)
 
 
+@pytest.mark.soak
 def test_move_that_lies_about_what_it_found_is_refused(world: World) -> None:
     before = refs_of(world)
     stray = world.ada.out("rev-parse", "v3^{commit}")
@@ -541,6 +550,7 @@ def test_move_that_lies_about_what_it_found_is_refused(world: World) -> None:
         assert_refused(world, push(world, f"{entry}:refs/heads/kit/journal"), text, before=before)
 
 
+@pytest.mark.soak
 def test_rollback_to_what_never_ran_or_was_rejected_is_refused(world: World) -> None:
     world.ada.kit("promote", "v2", "staging")
     before = refs_of(world)
@@ -582,12 +592,14 @@ def test_branch_that_only_git_kit_writes_takes_nothing_made_by_hand(world: World
         ({"seconds": 1767225600}, "another author or time"),
     ],
 )
+@pytest.mark.soak
 def test_commit_that_is_not_what_its_event_says_is_refused(world: World, changes: dict[str, Any], text: str) -> None:
     before = refs_of(world)
     done = push_move(world, promotion(world, "v2", "staging", before="v1"), **changes)
     assert_refused(world, done, text, before=before)
 
 
+@pytest.mark.soak
 def test_commit_with_other_parents_is_refused(world: World) -> None:
     before = refs_of(world)
     event = promotion(world, "v2", "staging", before="v1")
@@ -596,6 +608,7 @@ def test_commit_with_other_parents_is_refused(world: World) -> None:
         assert_refused(world, done, "the parents of", before=before)
 
 
+@pytest.mark.soak
 def test_commit_that_names_an_earlier_event_again_is_refused(world: World) -> None:
     world.ada.kit("promote", "v2", "staging")
     world.ada.kit("rollback", "staging")
@@ -619,6 +632,7 @@ def test_branch_without_its_event_is_refused(world: World, hook: str) -> None:
 
 
 @pytest.mark.parametrize("options", [(), ("--atomic",)], ids=["one by one", "atomic"])
+@pytest.mark.soak
 def test_journal_that_is_refused_takes_its_branch_with_it(world: World, options: tuple[str, ...]) -> None:
     world.use("update")
     before = refs_of(world)
@@ -629,6 +643,7 @@ def test_journal_that_is_refused_takes_its_branch_with_it(world: World, options:
     assert_refused(world, done, "refuses refs/heads/kit/journal", before=before)
 
 
+@pytest.mark.soak
 def test_branch_whose_event_came_another_way_is_refused_by_pre_receive(world: World) -> None:
     world.use("pre-receive")
     event = promotion(world, "v2", "staging", before="v1")
@@ -641,6 +656,7 @@ def test_branch_whose_event_came_another_way_is_refused_by_pre_receive(world: Wo
     assert_refused(world, done, "this push does not move staging", before=before)
 
 
+@pytest.mark.soak
 def test_branch_that_landed_without_the_journal_stops_the_next_move_until_the_journal_follows(world: World) -> None:
     """The limit of a hook that sees one ref at a time."""
     world.use("update")
@@ -656,6 +672,7 @@ def test_branch_that_landed_without_the_journal_stops_the_next_move_until_the_jo
     push_move(world, promotion(world, "v3", "staging", before="v2"), code=0)
 
 
+@pytest.mark.soak
 def test_version_that_ran_too_short_in_its_source_is_refused(empty_world: World) -> None:
     """Nor do the dates of commits help, which anybody may choose."""
     world = empty_world
@@ -668,6 +685,7 @@ def test_version_that_ran_too_short_in_its_source_is_refused(empty_world: World)
     push_move(world, promotion(world, "v1", "prod", time=later), code=0)
 
 
+@pytest.mark.soak
 def test_promotion_that_landed_without_its_branch_does_not_pass_a_later_hold(world: World) -> None:
     event = promotion(world, "v2", "staging", before="v1")
     entry = write_event(world, event)
@@ -692,6 +710,7 @@ def test_followed_branch_refuses_only_deletion_and_rewriting(world: World) -> No
 # -- tags of releases ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.soak
 def test_tag_of_a_released_version_neither_moves_nor_goes_away(world: World) -> None:
     before = refs_of(world)
     for spec in (":refs/tags/v1", "+v2:refs/tags/v1"):
@@ -701,6 +720,7 @@ def test_tag_of_a_released_version_neither_moves_nor_goes_away(world: World) -> 
     push(world, "v2:refs/tags/v2", code=0)
 
 
+@pytest.mark.soak
 def test_other_tags_and_branches_move_as_they_like(world: World) -> None:
     push(world, "v1:refs/tags/v9", "v1:refs/heads/topic", "v1:refs/notes/x", code=0)
     push(world, "+v2:refs/tags/v9", "+v3:refs/heads/topic", code=0)
@@ -710,6 +730,7 @@ def test_other_tags_and_branches_move_as_they_like(world: World) -> None:
 # -- configuration ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.soak
 def test_repository_without_environments_takes_everything(repo: Repo, bare: Repo) -> None:
     bare.kit("install")
     repo.git("remote", "add", "origin", str(bare.path))
@@ -724,6 +745,7 @@ def test_repository_without_environments_takes_everything(repo: Repo, bare: Repo
 
 
 @pytest.mark.parametrize("text", ["[environments.dev\n", CONFIG + "sock = 3\n"], ids=["toml", "key"])
+@pytest.mark.soak
 def test_broken_configuration_of_head_stops_environments_and_journal_alone(world: World, text: str) -> None:
     world.ada.commit("broken", {".gitkit.toml": text})
     push(world, "dev", code=0)
@@ -737,6 +759,7 @@ def test_broken_configuration_of_head_stops_environments_and_journal_alone(world
     world.ada.kit("promote", "v2", "staging")
 
 
+@pytest.mark.soak
 def test_new_branch_is_an_environment_where_head_or_what_comes_says_so(world: World) -> None:
     text = CONFIG + '[environments.qa]\nbranch = "env/qa"\nfrom = ["dev"]\n'
     world.ada.git("switch", "--quiet", "--create", "topic")
@@ -764,6 +787,7 @@ def test_install_in_a_bare_repository_runs_the_hook_beside_what_is_there(world: 
     assert "missing" not in world.bare.kit("doctor", code=None).stdout
 
 
+@pytest.mark.soak
 def test_hook_without_git_kit_on_the_path_refuses_and_says_so(world: World) -> None:
     path = world.folder / "bin"
     path.mkdir()
