@@ -9,6 +9,7 @@ import click
 from gitkit.cli.env import lifecycle_place
 from gitkit.cli.output import example, json_option, plural, print_json, print_table, say
 from gitkit.context import Context
+from gitkit.core.journal import BRANCH as JOURNAL_BRANCH
 from gitkit.core.journal import KINDS, show_time
 from gitkit.lifecycle.audit.export import event_json, plain
 from gitkit.lifecycle.audit.selection import Selection, select
@@ -76,11 +77,11 @@ def log(context: Context, /, *, number: int | None, as_json: bool, **chosen: Any
 def known_events(context: Context, selection: Selection) -> tuple[list[Entry], int]:
     """The events that are asked for, oldest first, and the exit code: 11 where a commit of the journal is no event."""
     from gitkit.errors import Corrupt
-    from gitkit.lifecycle import environments, journal
+    from gitkit.lifecycle import environments
     from gitkit.lifecycle.audit.walk import read_journal
 
     place = lifecycle_place(context)
-    found = read_journal(place.repository, environments.known_tip(place, journal.BRANCH))
+    found = read_journal(place.repository, environments.known_tip(place, JOURNAL_BRANCH))
     damaged = len(found.links) - len(found.entries)
     if damaged:
         say(f"warning: {plural(damaged, 'commit')} of the journal cannot be read; see: git kit audit verify")

@@ -1,10 +1,10 @@
 """`git kit env`: the group, which lists the environments. Each of its commands is a module, loaded when it is run."""
 
-import importlib
 from typing import TYPE_CHECKING
 
 import click
 
+from gitkit.cli.lazy_group import LazyGroup
 from gitkit.cli.output import example, json_option
 from gitkit.cli.table import Row
 from gitkit.context import Context
@@ -24,22 +24,8 @@ ROWS = (
 offline_option = click.option("--offline", is_flag=True, help="Ask nobody: show what this clone knows.")
 
 
-class _Environments(click.Group):
-    """Lists ``ROWS`` without importing them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [row.name for row in ROWS]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        row = next((row for row in ROWS if row.name == cmd_name), None)
-        if row is None:
-            return None
-        command: click.Command = importlib.import_module(f"gitkit.cli.{row.module}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(row.name, row.help) for row in ROWS])
+class _Environments(LazyGroup):
+    rows = ROWS
 
 
 @click.group("env", cls=_Environments, invoke_without_command=True, epilog=example.format("git kit env show prod"))

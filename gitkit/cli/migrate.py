@@ -1,9 +1,8 @@
 """`git kit migrate`: the group; each of its commands is a module of its own, loaded when it is run."""
 
-import importlib
-
 import click
 
+from gitkit.cli.lazy_group import LazyGroup
 from gitkit.cli.output import example
 from gitkit.cli.table import Row
 
@@ -16,22 +15,8 @@ ROWS = (
 )
 
 
-class _Migrations(click.Group):
-    """Lists ``ROWS`` without importing them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [row.name for row in ROWS]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        row = next((row for row in ROWS if row.name == cmd_name), None)
-        if row is None:
-            return None
-        command: click.Command = importlib.import_module(f"gitkit.cli.{row.module}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(row.name, row.help) for row in ROWS])
+class _Migrations(LazyGroup):
+    rows = ROWS
 
 
 @click.group("migrate", cls=_Migrations, epilog=example.format("git kit migrate lfs"))

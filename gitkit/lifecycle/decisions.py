@@ -8,7 +8,7 @@ from dataclasses import replace
 from gitkit.core.events import Sink, ignore
 from gitkit.core.journal import Event
 from gitkit.core.remote import Remote
-from gitkit.errors import Conflict, GateRefused, InvalidFile, NotFound
+from gitkit.errors import Conflict, GateRefused, InvalidFile
 from gitkit.git.tags import release_commit
 from gitkit.lifecycle import move
 from gitkit.lifecycle.environments import Place
@@ -52,18 +52,20 @@ def approve(
 def reject(
     place: Place, remote: Remote, version: str, *, undo: bool = False, reason: str | None = None, emit: Sink = ignore
 ) -> Entry | None:
-    """No environment takes ``version`` any more; ``undo`` takes that back. What runs already goes on running.
+    """No environment takes ``version`` any more, under any name; ``undo`` takes that back, by any of them. What runs
+    already goes on running.
 
     Raises:
         NotFound, Conflict: the version was never released, or is not what was.
     """
     kit = _built(place, version)
-    point = move.point_of(place, kit)
+    point, content = move.point_of(place, kit), move.content_of(kit)
 
     def prepare(situation: Situation) -> Change | None:
-        if (point.digest in situation.ledger_of(None).rejected) is not undo:
+        rejected = situation.ledger_of(None).rejection(point, content) is not None
+        if rejected is not undo:
             return None
-        details = {"undo": True} if undo else {"content": move.content_of(kit)}
+        details = {"content": content, **({"undo": True} if undo else {})}
         return Change(event_of(situation, "reject", emit=emit, after=point, reason=reason, details=details))
 
     return _entry(record(place, prepare, emit=emit))
@@ -152,11 +154,7 @@ def _built(place: Place, version: str) -> Kit:
 
 def _released(place: Place, remote: Remote, version: str) -> Kit:
     kit = _built(place, version)
-    there = remote.resolve(version)
-    if there is None:
-        raise NotFound(f"{version} was never released to {remote.url}", hint=f"git kit release {version}")
-    if there != kit.digest:
-        raise Conflict(f"{remote.url} has another kit under {version}", hint=f"git kit verify {version}")
+    move.require_named(remote, kit)
     return kit
 
 

@@ -96,7 +96,7 @@ class State(NamedTuple):
 
     def earlier(self, steps: int = 1, without: Collection[str] = ()) -> Run:
         """Where a rollback goes: what ran ``steps`` versions before the current one was promoted.
-        Runs of the digests in ``without`` do not count.
+        Versions whose digest or commit is in ``without`` do not count.
 
         Raises:
             NotFound: nothing did.
@@ -110,7 +110,7 @@ class State(NamedTuple):
         older = self.runs[promoted[0] + 1 :] if promoted else self.runs[1:]
         newest: dict[str, Run] = {}
         for run in older:
-            if run.version != current.version and run.digest not in without:
+            if run.version != current.version and run.digest not in without and run.commit not in without:
                 newest.setdefault(run.version, run)
         if len(newest) < steps:
             count = "nothing" if steps == 1 else f"fewer than {steps} versions"

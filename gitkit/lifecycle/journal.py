@@ -15,7 +15,6 @@ from gitkit.git import objects
 from gitkit.git.run import Git, GitError
 from gitkit.lifecycle.ledger import Entry
 
-BRANCH = "kit/journal"
 SEEN = "refs/kit/journal-seen"
 """The last journal that this clone has seen; never pushed."""
 

@@ -20,8 +20,9 @@ class Entry(NamedTuple):
 class Ledger:
     """``releases``: the first release of each version. ``moves``: what moved each environment, oldest first.
     ``withdrawn``: what rollbacks of each environment left since, by digest. ``holds`` and ``freezes`` (None: of all
-    environments) are those in force, ``rejected`` by digest. ``verdicts`` are the latest of a refused promotion, by
-    environment and digest. ``branches``: where the environments were when the journal began; None: there is none.
+    environments) are those in force; ``rejected`` by digest, by commit and by what stands for all files. ``verdicts``
+    are the latest of a refused promotion, by environment and digest. ``branches``: where the environments were when
+    the journal began; None: there is none.
     """
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
@@ -32,7 +33,6 @@ class Ledger:
         self.holds: dict[str, Entry] = {}
         self.freezes: dict[str | None, Entry] = {}
         self.rejected: dict[str, Entry] = {}
-        self._rejected_otherwise: dict[str, Entry] = {}
         self.approvals: list[Entry] = []
         self.verdicts: dict[tuple[str, str], Entry] = {}
         for entry in entries:
@@ -67,11 +67,7 @@ class Ledger:
 
     def rejection(self, point: Point, content: str | None = None) -> Entry | None:
         """Why no environment takes a version: itself, its commit under another name, or all of its files."""
-        for key in (point.digest, point.commit, content):
-            entry = self.rejected.get(key or "") or self._rejected_otherwise.get(key or "")
-            if entry is not None:
-                return entry
-        return None
+        return next((self.rejected[key] for key in (point.digest, point.commit, content) if key in self.rejected), None)
 
     def last_move(self, environment: str) -> Entry | None:
         """What moved the environment last."""
@@ -92,17 +88,14 @@ class Ledger:
 
     def _reject(self, entry: Entry, point: Point) -> None:
         if entry.event.details.get("undo"):
-            gone = self.rejected.pop(point.digest, None)
-            self._rejected_otherwise = {key: one for key, one in self._rejected_otherwise.items() if one is not gone}
+            gone = self.rejection(point, _content(entry))
+            self.rejected = {key: one for key, one in self.rejected.items() if one is not gone}
         else:
             self._refuse(entry, point)
 
     def _refuse(self, entry: Entry, point: Point) -> None:
-        self.rejected[point.digest] = entry
-        content = entry.event.details.get("content")
-        for key in (point.commit, content):
-            if isinstance(key, str):
-                self._rejected_otherwise[key] = entry
+        keys = (point.digest, point.commit, _content(entry))
+        self.rejected |= {key: entry for key in keys if key is not None}
 
     def _stop(self, entry: Entry) -> None:
         event = entry.event
@@ -124,3 +117,8 @@ class Ledger:
             return
         if there is None or until is None or until > (there.event.until or 0):
             self.freezes[entry.event.environment] = entry
+
+
+def _content(entry: Entry) -> str | None:
+    content = entry.event.details.get("content")
+    return content if isinstance(content, str) else None

@@ -149,6 +149,20 @@ def require_released(remote: Remote, kit: Kit) -> None:
         NotFound: it was never released, or content is missing there.
         Conflict: the name holds another kit.
     """
+    require_named(remote, kit)
+    missing = missing_content(remote, kit)
+    if missing:
+        lines = "\n".join(f"  {path}" for path in missing[:5])
+        raise NotFound(f"the kit of {kit.version} on {remote.url} is incomplete:\n{lines}", hint="git kit push --all")
+
+
+def require_named(remote: Remote, kit: Kit) -> None:
+    """The remote must have the kit under its version's name.
+
+    Raises:
+        NotFound: it was never released.
+        Conflict: the name holds another kit.
+    """
     there = remote.resolve(kit.version)
     if there is None:
         raise NotFound(f"{kit.version} was never released to {remote.url}", hint=f"git kit release {kit.version}")
@@ -157,10 +171,6 @@ def require_released(remote: Remote, kit: Kit) -> None:
             f"{remote.url} has {short(there)} under {kit.version}, but its commit gives {short(kit.digest)}",
             hint=f"git kit verify {kit.version}",
         )
-    missing = missing_content(remote, kit)
-    if missing:
-        lines = "\n".join(f"  {path}" for path in missing[:5])
-        raise NotFound(f"the kit of {kit.version} on {remote.url} is incomplete:\n{lines}", hint="git kit push --all")
 
 
 def missing_content(remote: Remote, kit: Kit) -> Sequence[str]:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from gitkit.core.events import Sink, Warned, ignore
+from gitkit.core.journal import BRANCH as JOURNAL_BRANCH
 from gitkit.core.journal import Event
 from gitkit.errors import Conflict
 from gitkit.git import objects, refs
@@ -177,7 +178,7 @@ def _publish(situation: Situation, change: Change, emit: Sink) -> Recorded:
     branch = place.config.environment(change.environment).branch if change.environment is not None else None
     if place.git_remote is not None:
         branches = {branch: tip} if branch is not None and tip is not None else {}
-        refs.push(git, place.git_remote, {**branches, journal.BRANCH: entry.oid}, tag=change.tag)
+        refs.push(git, place.git_remote, {**branches, JOURNAL_BRANCH: entry.oid}, tag=change.tag)
     else:
         _publish_here(situation, entry, branch, tip)
     git.run("update-ref", journal.SEEN, entry.oid)
@@ -187,16 +188,16 @@ def _publish(situation: Situation, change: Change, emit: Sink) -> Recorded:
 def _publish_here(situation: Situation, entry: Entry, branch: str | None, tip: str | None) -> None:
     place = situation.place
     git = place.repository.git
-    log = (entry.oid, situation.tips.get(journal.BRANCH))
+    log = (entry.oid, situation.tips.get(JOURNAL_BRANCH))
     if branch is None or tip is None:
-        refs.move_all(git, {journal.BRANCH: log})
+        refs.move_all(git, {JOURNAL_BRANCH: log})
         return
     folder = refs.checked_out(git).get(branch)
     if folder is None:
-        refs.move_all(git, {branch: (tip, entry.event.tip), journal.BRANCH: log})
+        refs.move_all(git, {branch: (tip, entry.event.tip), JOURNAL_BRANCH: log})
         return
     _require_able(place, folder, branch, tip)
-    refs.move_all(git, {journal.BRANCH: log})
+    refs.move_all(git, {JOURNAL_BRANCH: log})
     _move_here(place, branch, tip, entry.event.tip)
 
 
@@ -283,5 +284,5 @@ def lost_race(now: Situation, name: str) -> Conflict:
 
 def _moved(situation: Situation) -> bool:
     """Whether any branch is elsewhere by now."""
-    branches = [*(one.branch for one in situation.place.config.environments.values()), journal.BRANCH]
+    branches = [*(one.branch for one in situation.place.config.environments.values()), JOURNAL_BRANCH]
     return environments.ask(situation.place, branches).tips != situation.tips

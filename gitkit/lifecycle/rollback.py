@@ -86,8 +86,9 @@ def _target(situation: Situation, state: State, to: str | None, steps: int) -> R
     current = state.current
     if current is not None and current.version == target.version:
         raise Conflict(f"{state.name} runs {target.version} already", hint=f"git kit env show {state.name}")
-    if target.digest in rejected:
-        why = rejected[target.digest].event
+    entry = rejected.get(target.digest or "") or rejected.get(target.commit)
+    if entry is not None:
+        why = entry.event
         said = f": {why.reason}" if why.reason else ""
         raise GateRefused(
             f"{to} was rejected by {why.actor.name}{said}", hint=f"to take that back: git kit reject {to} --undo"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitkit.core.events import Sink, Warned, ignore
+from gitkit.core.journal import BRANCH as JOURNAL_BRANCH
 from gitkit.errors import Corrupt
 from gitkit.lifecycle import environments, journal, trust
 from gitkit.lifecycle.environments import Place, State
@@ -109,10 +110,10 @@ def look(place: Place, *, tag: str | None = None) -> Situation:
         NetworkError: the Git remote cannot be reached.
         Corrupt: the journal is damaged, was cut off or written anew.
     """
-    branches = [*(one.branch for one in place.config.environments.values()), journal.BRANCH]
+    branches = [*(one.branch for one in place.config.environments.values()), JOURNAL_BRANCH]
     fresh = environments.ask(place, branches, tag=tag)
     git = place.repository.git
-    entries = journal.read(git, fresh.tips.get(journal.BRANCH))
+    entries = journal.read(git, fresh.tips.get(JOURNAL_BRANCH))
     journal.require_continued(git, entries)
     return Situation(place=place, tips=fresh.tips, tag=fresh.tag, entries=entries, ledger=Ledger(entries))
 
@@ -120,10 +121,10 @@ def look(place: Place, *, tag: str | None = None) -> Situation:
 def known(place: Place, emit: Sink = ignore) -> Situation:
     """What this clone knows, without the network. A damaged journal is told and left out."""
     git = place.repository.git
-    branches = [*(one.branch for one in place.config.environments.values()), journal.BRANCH]
+    branches = [*(one.branch for one in place.config.environments.values()), JOURNAL_BRANCH]
     tips = {branch: tip for branch in branches if (tip := environments.known_tip(place, branch)) is not None}
     try:
-        entries = journal.read(git, tips.get(journal.BRANCH))
+        entries = journal.read(git, tips.get(JOURNAL_BRANCH))
     except Corrupt as error:
         emit(Warned(f"{error.message}; see: git kit audit verify"))
         entries = []

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from gitkit.core.events import Sink, Warned, ignore
+from gitkit.core.journal import BRANCH as JOURNAL_BRANCH
 from gitkit.core.remote import Remote
 from gitkit.errors import Corrupt, InvalidFile, KitError
 from gitkit.git import refs
@@ -63,7 +64,7 @@ def begin(git: Git, git_remote: str | None) -> Early | None:
     """Begin to read the journal that this clone knows: most often it is the one of now, and git reads it while Python
     has other things to load.
     """
-    tip = refs.known(git, git_remote, [journal.BRANCH]).get(journal.BRANCH)
+    tip = refs.known(git, git_remote, [JOURNAL_BRANCH]).get(JOURNAL_BRANCH)
     if tip is None:
         return None
     threads = Threads(1)
@@ -92,7 +93,7 @@ def survey(
         tags = _ask_registry(threads, open_remote, names) if open_remote is not None and names else None
         tips, is_fresh = _tips(place, tags is not None, emit)
         looks = {name: threads.submit(partial(_glance, place, name, tips)) for name in names}
-        log = _log(place, tips.get(journal.BRANCH), early)
+        log = _log(place, tips.get(JOURNAL_BRANCH), early)
         glances = {name: _seen(place, name, tips, future, emit) for name, future in looks.items()}
         states = {name: glance.state for name, glance in glances.items()}
         entries = _entries(place, log, None if whole else list(states.values()), is_fresh, emit)
@@ -107,7 +108,7 @@ def survey(
             ),
             states=states,
             tags=_answers(tags, emit) if tags is not None else None,
-            has_journal=entries is not None and (journal.BRANCH in tips or is_fresh),
+            has_journal=entries is not None and (JOURNAL_BRANCH in tips or is_fresh),
             log=log,
         )
     finally:
@@ -139,7 +140,7 @@ def _seen(place: Place, name: str, tips: Mapping[str, str], found: "Future[_Glan
 
 def _tips(place: Place, ask: bool, emit: Sink) -> tuple[dict[str, str], bool]:
     """The commits of the branches, and whether they are those of now."""
-    branches = [*(one.branch for one in place.config.environments.values()), journal.BRANCH]
+    branches = [*(one.branch for one in place.config.environments.values()), JOURNAL_BRANCH]
     if ask or place.git_remote is None:
         try:
             return environments.ask(place, branches).tips, True

@@ -1,6 +1,7 @@
 """The journal with real git: every command leaves its event, races lose none, and nothing lands without one."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Sequence
 from itertools import pairwise
@@ -115,11 +116,11 @@ def test_commands_again_record_nothing(world: World) -> None:
         told = kit(*command)
         assert len(events(world.bare)) == count
         assert "already" in told.stderr or "before" in told.stderr
-    for command in (("resume", "prod"), ("unfreeze", "staging"), ("reject", "v3", "--undo")):
-        told = json.loads(
-            kit(*command, "--json", code=13 if command[0] == "unfreeze" else 0).stdout or '{"recorded": 0}'
-        )
-        assert not told["recorded"]
+    for command in (("resume", "prod"), ("reject", "v3", "--undo")):
+        assert json.loads(kit(*command, "--json").stdout) == {"recorded": False, "event": None}
+    count = len(events(world.bare))
+    assert "git kit unfreeze --all" in kit("unfreeze", "staging", code=Conflict.exit_code).stderr
+    assert len(events(world.bare)) == count
 
 
 def test_release_without_environments_writes_no_journal(repo: Repo) -> None:
@@ -326,7 +327,37 @@ def test_signed_journal_counts_only_what_its_actor_signed(world: World) -> None:
     bo.git("checkout", "--quiet", "--force", "v4")
     bo.kit("approve", "v4", "prod")
     author.kit("promote", "v4", "prod")
-    assert set(world.bare.out("log", "-4", "--format=%G?", JOURNAL)) <= set("GUN\n")
+    last = world.bare.out("cat-file", "commit", JOURNAL)
+    assert "\ngpgsig -----BEGIN SSH SIGNATURE-----\n" in last and "\npromote v4 prod\n" in last
+
+
+def test_events_signed_by_gpg_count_and_are_verified(world: World) -> None:
+    if shutil.which("gpg") is None:
+        pytest.skip("no gpg")
+    author, home = world.author, world.folder / "gpg"
+    home.mkdir(mode=0o700)
+    author.environ["GNUPGHOME"] = str(home)
+    key = ["--quick-gen-key", "Ada Tester <ada@example.com>", "ed25519", "sign", "never"]
+    argv = ["gpg", "--batch", "--quiet", "--passphrase", "", *key]
+    subprocess.run(argv, check=True, env=author.environ, capture_output=True)
+    try:
+        author.write(".gitkit.toml", CONFIG + "[journal]\nsigned = true\n")
+        author.write(".gitkit/allowed_signers", "ada@example.com\n")
+        author.git("config", "commit.gpgsign", "true")
+        author.git("config", "user.signingKey", "ada@example.com")
+        author.git("add", ".gitkit.toml", ".gitkit")
+        author.commit("v4", {"model.bin": b"four"})
+        author.git("tag", "v4")
+        author.git("push", "--quiet", "origin", "dev", "v4")
+        author.kit("release", "v4")
+        author.kit("hold", "staging")
+        author.kit("resume", "staging")
+        author.kit("promote", "v4", "staging")
+        assert "-----BEGIN PGP SIGNATURE-----" in world.bare.out("cat-file", "commit", JOURNAL)
+        told = json.loads(author.kit("audit", "verify", "--offline", "--json").stdout)
+        assert told["findings"] == []
+    finally:
+        subprocess.run(["gpgconf", "--kill", "all"], check=True, env=author.environ)
 
 
 # -- races and damage --------------------------------------------------------------------------------------------------

@@ -168,8 +168,10 @@ def test_rejected_version_does_not_come_back_under_another_name(world: World, sa
     author.kit("release", "v3.1")
     refused = author.kit("promote", "v3.1", "staging", code=GateRefused.exit_code)
     assert "reject: v3.1 is what v3 was, which was rejected by Ada Tester: leaks" in refused.stderr
-    author.kit("reject", "v3", "--undo")
+    assert "git kit reject v3.1 --undo" in refused.stderr
+    author.kit("reject", "v3.1", "--undo")
     author.kit("promote", "v3.1", "staging")
+    author.kit("promote", "v3", "staging")
 
 
 def test_sync_does_not_bring_in_what_people_went_back_from(world: World) -> None:

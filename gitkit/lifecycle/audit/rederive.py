@@ -142,7 +142,7 @@ class Rederivation:
 
     def _check_rollback(self, entry: Entry, after: Point, config: "Config | None") -> None:
         name = entry.event.environment or ""
-        rejected = self.ledger.rejected.get(after.digest)
+        rejected = self.ledger.rejection(after)
         if rejected is not None:
             self._found(entry, f"{after.version} had been rejected by {rejected.event.actor.name}")
         rules = config or self.known.place.config

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache as once
 from functools import cached_property
 
+from gitkit.core.journal import BRANCH as JOURNAL_BRANCH
 from gitkit.core.journal import MOVES
 from gitkit.core.remote import Remote
 from gitkit.errors import KitError
@@ -82,7 +83,7 @@ class _Early:
 def _tips(place: Place, offline: bool, more: Iterable[str] = ()) -> dict[str, str]:
     """Where the journal and the environments' branches are."""
     configured = (one.branch for one in place.config.environments.values())
-    wanted = list(dict.fromkeys((journal.BRANCH, *configured, *more)))
+    wanted = list(dict.fromkeys((JOURNAL_BRANCH, *configured, *more)))
     if not offline:
         return environments.ask(place, wanted).tips
     return {branch: tip for branch in wanted if (tip := environments.known_tip(place, branch)) is not None}
@@ -110,7 +111,7 @@ class _Auditing:
 
     @cached_property
     def tip(self) -> str | None:
-        return self.tips.get(journal.BRANCH)
+        return self.tips.get(JOURNAL_BRANCH)
 
     @cached_property
     def journal(self) -> Journal:

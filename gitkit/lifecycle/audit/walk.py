@@ -15,7 +15,6 @@ from gitkit.lifecycle.ledger import Entry
 _READ = ("-z", "--no-show-signature", "--encoding=none")
 _FORMAT = "--format=%H%x00%T%x00%P%x00%at%x00%ct%x00%an%x00%ae%x00%cn%x00%ce%x00%B%x01"
 _PIECE = 1 << 16
-_OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 class Read(NamedTuple):
@@ -126,7 +125,6 @@ def _shallow(repository: Repository) -> frozenset[str]:
 def _link(commit: Read) -> Link:
     try:
         event = parse_event(commit.message)
-        _require_oids(event)
     except Corrupt as error:
         return Link(commit, None, error.message, *_claimed(commit.message))
     return Link(commit, event, None, event.sequence, event.id)
@@ -137,17 +135,3 @@ def _claimed(message: str) -> tuple[int | None, str | None]:
     sequence = re.search(rf"^{SEQUENCE}([0-9]{{1,18}})$", message, re.MULTILINE)
     name = re.search(rf"^{ID}([0-9a-f]{{32}})$", message, re.MULTILINE)
     return int(sequence[1]) if sequence else None, name[1] if name else None
-
-
-def _require_oids(event: Event) -> None:
-    """
-    Raises:
-        Corrupt: what should be the full name of a Git object is none, and git might take it for something else.
-    """
-    names = [event.tip, event.policy_commit]
-    for point in (event.before, event.after):
-        if point is not None:
-            names += [point.commit, point.tag]
-    for name in names:
-        if name is not None and _OID.fullmatch(name) is None:
-            raise Corrupt(f'not an event: "{name[:80]}" is not the name of a Git object')

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from gitkit.core.journal import BRANCH as JOURNAL_BRANCH
 from gitkit.core.journal import MOVES, Event
 from gitkit.errors import Denied
 from gitkit.git import objects, refs
 from gitkit.git.objects import Commit
-from gitkit.lifecycle import journal
 from gitkit.lifecycle.environments import DIGEST, ENV, EVENT, JOURNAL, VERSION
 from gitkit.lifecycle.guard import chain
 from gitkit.lifecycle.guard.events import check_events
@@ -109,7 +109,7 @@ def _entries(server: Server, name: str, newest: Commit) -> list[Entry]:
     if oid is None or any(entry.oid == oid for entry in known):
         return known
     if server.whole:
-        new = server.wanted(journal.BRANCH)
+        new = server.wanted(JOURNAL_BRANCH)
         refuse_unless(
             JOURNAL_REF in server.updates and new is not None, f"{name}: its event is missing", hint=_TOGETHER
         )
@@ -134,4 +134,4 @@ def _stopped(ledger: Ledger, event: Event, name: str, now: int) -> str | None:
         return "held"
     if ledger.frozen(name, now) is not None:
         return "frozen"
-    return "rejected" if event.digest in ledger.rejected else None
+    return "rejected" if event.after is not None and ledger.rejection(event.after) is not None else None

@@ -1,9 +1,9 @@
 """The commits that a push adds to the journal: whether they continue it, each one a well-formed event."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from gitkit.core.journal import ID, PREVIOUS, SEQUENCE, Actor, Event, Point, parse_event, show_time
+from gitkit.core.journal import ID, PREVIOUS, SEQUENCE, Event, parse_event, show_time
 from gitkit.errors import Corrupt, Denied
 from gitkit.git.run import Git
 from gitkit.lifecycle.guard.server import OVERTAKEN, is_oid, refuse_unless
@@ -78,12 +78,8 @@ def _event(commit: _Commit, last: Entry | None, empty: str) -> Event:
     refuse_unless(commit.tree == empty, f"the journal's commit {short} has files")
     try:
         event = parse_event(commit.message)
-        typed = _is_typed(event)
     except Corrupt as error:
         raise Denied(f"the journal's commit {short}: {error.message}") from error
-    except (TypeError, ValueError, AttributeError, KeyError) as error:
-        raise Denied(f"the journal's commit {short} is not an event") from error
-    refuse_unless(typed, f"the journal's commit {short} is not an event: a value is of the wrong type")
     place = event.chained(last.event if last is not None else None)
     chain = f"\n\n{SEQUENCE}{place.sequence}\n{PREVIOUS}{place.previous}\n{ID}{event.id}"
     refuse_unless(
@@ -103,27 +99,3 @@ def _require_time(commit: _Commit, event: Event, last: Entry | None, earliest: i
     refuse_unless(last is None or event.time >= last.event.time, f"{what}, before the event that it follows")
     refuse_unless(event.time <= latest, f"{what}, which this server's clock has not reached", hint="set the clock")
     refuse_unless(event.time >= earliest, f"{what}, which is back-dated: more than ten minutes ago")
-
-
-def _is_typed(event: Event) -> bool:
-    """Whether every value is what ``Event`` says; JSON may hold anything."""
-    texts = (event.environment, event.policy, event.reason)
-    oids = (event.tip, event.policy_commit)
-    return (
-        all(isinstance(text, str) for text in event.actor)
-        and all(text is None or isinstance(text, str) for text in texts)
-        and all(oid is None or is_oid(oid) for oid in oids)
-        and all(point is None or _is_point(point) for point in (event.before, event.after))
-        and all(_is_verdict(gate) for gate in event.gates)
-        and isinstance(event.details, Mapping)
-        and isinstance(event.actor, Actor)
-    )
-
-
-def _is_point(point: Point) -> bool:
-    texts = isinstance(point.version, str) and isinstance(point.digest, str)
-    return texts and is_oid(point.commit) and (point.tag is None or is_oid(point.tag))
-
-
-def _is_verdict(gate: object) -> bool:
-    return isinstance(gate, Mapping) and all(isinstance(gate.get(key), str) for key in ("gate", "outcome"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from gitkit.core.journal import BRANCH as JOURNAL_BRANCH
 from gitkit.core.journal import Event
 from gitkit.errors import Corrupt, Denied, KitError
 from gitkit.git import objects, refs
@@ -88,7 +89,7 @@ def _is_at(server: Server, tip: str, entry: Entry, *, followed: bool) -> bool:
 
 
 def _check_tag(server: Server, update: Update) -> None:
-    if server.tip(journal.BRANCH) is None:
+    if server.tip(JOURNAL_BRANCH) is None:
         return
     try:
         entries = server.entries

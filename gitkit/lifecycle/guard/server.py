@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from gitkit.core.journal import BRANCH as JOURNAL_BRANCH
 from gitkit.errors import Denied, InvalidFile, KitError
 from gitkit.git import objects
 from gitkit.git.run import Git
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from gitkit.core.config import Config
 
 HEADS, TAGS = "refs/heads/", "refs/tags/"
-JOURNAL = f"{HEADS}{journal.BRANCH}"
+JOURNAL = f"{HEADS}{JOURNAL_BRANCH}"
 
 OVERTAKEN = "(non-fast-forward)"
 """Git's word for a push that builds on what is no longer there: clients look again and retry."""
@@ -94,7 +95,7 @@ class Server:
         Raises:
             Corrupt: it is damaged.
         """
-        return journal.read(self.git, self.tip(journal.BRANCH))
+        return journal.read(self.git, self.tip(JOURNAL_BRANCH))
 
     # -- configuration -------------------------------------------------------------------------------------------------
 
