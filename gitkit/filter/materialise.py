@@ -83,12 +83,17 @@ class Materialiser:
         return [(path, result) for path, result in results.items() if isinstance(result, KitError)]
 
     def _write(self) -> dict[bytes, os.stat_result | KitError | None]:
+        from gitkit.sync.checkout import still_pointers
         from gitkit.sync.parallel import each
 
-        items = sorted(self._later.values(), key=self._is_absent)  # what is here already needs no wait
+        # A git that ours has started may have written some anew: `git rebase --apply` runs `git am`.
+        pending = still_pointers(self._around.repository, [item.file for item in self._later.values()])
+        if not pending:
+            return {}
+        items = sorted((self._later[file.path] for file in pending), key=self._is_absent)  # what is here needs no wait
         size = sum(item.file.pointer.size for item in items)
         try:
-            index_ns = index.doubt(self._around.repository, self._later)
+            index_ns = index.doubt(self._around.repository, {file.path for file in pending})
         except KitError as error:
             return {item.file.path: error for item in items}
         with self._around.progress(size >= _WORTH_SHOWING) as emit:

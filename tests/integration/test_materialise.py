@@ -66,6 +66,7 @@ COMMANDS = {
     "cherry-pick": [["cherry-pick", "other~1", "other"]],
     "revert": [["checkout", "other"], ["revert", "--no-edit", "HEAD"]],
     "rebase": [["checkout", "other"], ["rebase", "side"]],
+    "rebase with apply backend": [["checkout", "other"], ["rebase", "--apply", "side"]],
     "rebase with merge backend, forced": [["checkout", "other"], ["rebase", "--force-rebase", "main"]],
     "read-tree": [["read-tree", "-m", "-u", "HEAD", "other"], ["reset", "--soft", "other"]],
     "bisect": [["bisect", "start", "other", "main"], ["bisect", "reset"]],
@@ -85,14 +86,6 @@ def test_git_command_leaves_content_that_git_knows(two: Repo, commands: list[lis
     if (two.path / "deep/exec.bin").exists():
         assert os.access(two.path / "deep/exec.bin", os.X_OK)
         assert not os.access(two.path / "big.bin", os.X_OK)
-
-
-def test_rebase_with_apply_backend_leaves_content_and_a_clean_status(two: Repo) -> None:
-    # Two git processes write one after the other here: the first status after it may look at a file once more.
-    two.git("checkout", "other")
-    two.git("rebase", "--apply", "side")
-    assert two.git("status", "--porcelain").stdout == ""
-    assert_filled(two)
 
 
 def test_restore_of_a_deleted_file_brings_its_content(two: Repo) -> None:
