@@ -26,7 +26,7 @@ soak: $(VENV)/.ready
 	$(BIN)/python -m tests.soak --minutes $(MINUTES)
 
 bench: $(VENV)/.ready
-	$(BIN)/python benchmarks/run.py
+	PYTHONPATH=. $(BIN)/python benchmarks/run.py
 
 docs: $(VENV)/.ready
 	$(BIN)/python docs/make_man.py

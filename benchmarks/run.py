@@ -10,12 +10,16 @@ import shutil
 import subprocess
 import tempfile
 import time
+from pathlib import Path
 
 from files import bench_files
 from measure import Measured, interleaved, median, peak
 from scratch import Bench
 
-DOCS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "docs", "benchmarks.md")
+from tests.lib import many_tags
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+DOCS = os.path.join(ROOT, "docs", "benchmarks.md")
 ROUNDS = 5
 
 
@@ -58,6 +62,23 @@ def bench_start(bench: Bench) -> list[str]:
     ]
 
 
+def bench_lifecycle(bench: Bench) -> list[str]:
+    """A long life: what runs where, and an audit that follows another one."""
+    folder = os.path.join(bench.folder, "lifecycle")
+    os.makedirs(folder)
+    path = str(many_tags.make(Path(folder), bench.environ, tags=10_000, events=5_000).path)
+    bench.git(path, "kit", "audit", "verify")
+    results = interleaved(
+        ROUNDS,
+        env=lambda _: bench.timed(path, "git-kit", "env"),
+        audit=lambda _: bench.timed(path, "git-kit", "audit", "verify"),
+    )
+    return [
+        _row("`git kit env`, 10,000 tags and 5,000 events", {"kit": results["env"]}, 0.4),
+        _row("`git kit audit verify` after another, the same", {"kit": results["audit"]}, 0.5),
+    ]
+
+
 def _handshake(bench: Bench, path: str) -> Measured:
     start = time.perf_counter()
     child = subprocess.Popen(
@@ -97,7 +118,7 @@ def main() -> None:
     dvc = os.environ.get("BENCH_DVC") or shutil.which("dvc")
     with tempfile.TemporaryDirectory(prefix="git-kit-bench-", dir=os.environ.get("BENCH_DIR")) as folder:
         bench = Bench(folder)
-        start = [*bench_start(bench), *bench_build(bench)]
+        start = [*bench_start(bench), *bench_build(bench), *bench_lifecycle(bench)]
         files = bench_files(bench, dvc)
     text = "\n".join(
         [

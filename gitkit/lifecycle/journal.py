@@ -122,6 +122,8 @@ def who(git: Git) -> Who:
         raise InvalidFile(
             "Git does not know who you are", hint="git config --global user.name NAME; and user.email ADDRESS"
         ) from error
+    # A name that is not UTF-8 would not be the same in the event and in its commit.
+    ident = ident.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     name, _, rest = ident.rpartition(" <")
     email, _, stamp = rest.rpartition("> ")
     seconds = int(stamp.split(" ")[0])

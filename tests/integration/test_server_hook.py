@@ -19,18 +19,9 @@ import pytest
 from gitkit.core.config import parse_config
 from gitkit.core.journal import Actor, Event, Point, parse_event, show_time
 from gitkit.store.layout import ImageLayout
+from tests.lib.configs import ENVIRONMENTS as CONFIG
 from tests.lib.repos import Ran, Repo, clean_environ, init, some_bytes
 
-CONFIG = """\
-[environments.dev]
-branch = "dev"
-[environments.staging]
-branch = "staging"
-from = ["dev"]
-[environments.prod]
-branch = "prod"
-from = ["staging"]
-"""
 VERSIONS = ("v1", "v2", "v3")
 ADA = Actor("Ada Tester", "ada@example.com")
 HOOKS = ("update", "pre-receive")

@@ -11,18 +11,9 @@ from pathlib import Path
 import pytest
 
 from gitkit.store.layout import ImageLayout
+from tests.lib.configs import ENVIRONMENTS as CONFIG
 from tests.lib.repos import Repo, clean_environ, init, some_bytes
 
-CONFIG = """\
-[environments.dev]
-branch = "dev"
-[environments.staging]
-branch = "staging"
-from = ["dev"]
-[environments.prod]
-branch = "prod"
-from = ["staging"]
-"""
 KIT_JOURNAL = "refs/remotes/origin/kit/journal"
 VERSIONS = ("v1", "v2", "v3")
 

@@ -10,23 +10,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gitkit.core.config import parse_config
 from gitkit.core.digest import digest_of
 from gitkit.core.journal import Actor, Event, Point
+from tests.lib.configs import ENVIRONMENTS as CONFIG
 from tests.lib.repos import Repo, init
 
-CONFIG = """\
-[environments.dev]
-branch = "dev"
-[environments.staging]
-branch = "staging"
-from = ["dev"]
-[environments.prod]
-branch = "prod"
-from = ["staging"]
-"""
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 ADA = Actor("Ada Tester", "ada@example.com")
 START = 1_700_000_000
+_POLICIES = {name: parse_config(CONFIG.encode()).policy_of(name) for name in ("staging", "prod")}
 
 
 def pointer(seed: int) -> bytes:
@@ -98,7 +91,7 @@ class Life:
             before=self.running.get(environment or "") if moves else None,
             after=point,
             tip=self.tips.get(environment or ""),
-            policy=digest("policy") if environment else None,
+            policy=_POLICIES.get(environment or ""),
             policy_commit=self.tips.get(environment or ""),
             gates=({"gate": "from", "outcome": "passed", "reason": "ran in dev"},) if kind == "promote" else (),
         ).chained(self.last)
