@@ -4,6 +4,8 @@ from collections import Counter
 
 import pytest
 
+READABLE = 24
+
 pytest_plugins = [
     "tests.lib.repo_fixtures",
     "tests.lib.registry_fixtures",
@@ -11,6 +13,13 @@ pytest_plugins = [
     "tests.lib.lifecycle_world",
     "tests.lib.story",
 ]
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Files as parameters are named by place: their bytes may hold a time, and every worker must agree on the names."""
+    if isinstance(val, bytes) and not (len(val) <= READABLE and val.isascii() and val.decode().isprintable()):
+        return argname
+    return None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

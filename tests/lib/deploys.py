@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gitkit.cli.main import main
+from gitkit.core.journal import BRANCH as JOURNAL_BRANCH
 from gitkit.core.journal import Actor, Event, Point
 from gitkit.git.objects import write_commit
 from gitkit.git.refs import move_all
@@ -128,7 +129,7 @@ def move(bare: Repo, version: str, digest: str) -> None:
     git = Git(str(bare.path), bare.environ)
     tip = git.ask("rev-parse", "-q", "--verify", "refs/heads/prod")
     point = Point(version, digest, git.text("rev-parse", f"{version}^{{commit}}"), git.text("rev-parse", version))
-    entries = journal.read(git, git.ask("rev-parse", "-q", "--verify", f"refs/heads/{journal.BRANCH}"))
+    entries = journal.read(git, git.ask("rev-parse", "-q", "--verify", f"refs/heads/{JOURNAL_BRANCH}"))
     moment = max(time.time_ns() // 1000, *(entry.event.time for entry in entries[-1:]), 0)
     who = Actor("Ada Tester", "ada@example.com")
     event = Event(kind="promote", time=moment, actor=who, environment="prod", after=point, tip=tip)
@@ -139,7 +140,7 @@ def move(bare: Repo, version: str, digest: str) -> None:
     )
     parents = [tip, point.commit] if tip is not None else [point.commit]
     commit = write_commit(git, tree=git.text("rev-parse", f"{version}^{{tree}}"), parents=parents, message=message)
-    move_all(git, {"prod": (commit, tip), journal.BRANCH: (entry.oid, entries[-1].oid if entries else None)})
+    move_all(git, {"prod": (commit, tip), JOURNAL_BRANCH: (entry.oid, entries[-1].oid if entries else None)})
 
 
 def make_world(folder: Path) -> None:
