@@ -59,4 +59,4 @@ def _place(context: Context, offline: bool) -> "Place":
 
     from gitkit.modelkit.content import Content
 
-    return replace(place, content=Content(context.repository.git, context.store))
+    return replace(place, content=lambda: Content(context.repository.git, context.store))

@@ -1,5 +1,6 @@
 """`git kit env`: the group, which lists the environments. Each of its commands is a module, loaded when it is run."""
 
+from functools import cache as once
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,7 @@ from gitkit.lifecycle.environments import Place
 
 if TYPE_CHECKING:
     from gitkit.modelkit.build import Kit
+    from gitkit.modelkit.content import Content
 
 ROWS = (
     Row("list", "list all environments and what each one runs", "env_list"),
@@ -50,9 +52,12 @@ def of_group(ctx: click.Context, name: str) -> bool:
 
 def lifecycle_place(context: Context) -> Place:
     """What the lifecycle operations work on."""
-    from gitkit.cli.kit_shared import content_of
 
-    content = content_of(context)
+    @once
+    def content() -> "Content":
+        from gitkit.cli.kit_shared import content_of
+
+        return content_of(context)
 
     def build_released(commit: str, version: str) -> "Kit":
         from gitkit.cli.kit_shared import options_of
@@ -60,7 +65,7 @@ def lifecycle_place(context: Context) -> Place:
 
         settings = (context.config_of(commit) or context.lifecycle_config).kit
         options = options_of(settings, settings.formats[0], None, None)
-        return build(context.repository.git, commit, version=version, options=options, content=content)
+        return build(context.repository.git, commit, version=version, options=options, content=content())
 
     return Place(
         repository=context.repository,
@@ -68,6 +73,7 @@ def lifecycle_place(context: Context) -> Place:
         config=context.lifecycle_config,
         config_of=context.config_of,
         build=build_released,
+        store=context.store,
         content=content,
         allow_commands=context.settings.allow_commands,
     )

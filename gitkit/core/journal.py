@@ -165,17 +165,32 @@ def parse_event(message: str) -> Event:
 
 def _is_sane(event: Event) -> bool:
     """Whether all that readers rely on is what it should be: JSON can hold anything."""
-    points = [point for point in (event.before, event.after) if point is not None]
-    oids = [event.tip, event.policy_commit, *(point.tag for point in points)]
-    gates = [gate.get(key) if isinstance(gate, dict) else None for gate in event.gates for key in _GATE]
-    texts = (event.kind, *event.actor, *(point.version for point in points), *gates)
-    maybe = (event.environment, event.policy, event.reason)
+    for gate in event.gates:
+        if not isinstance(gate, dict) or not all(isinstance(gate.get(key), str) for key in _GATE):
+            return False
+    name, email = event.actor
     return (
-        all(isinstance(text, str) for text in texts)
-        and all(text is None or isinstance(text, str) for text in maybe)
-        and all(oid is None or _is_oid(oid) for oid in oids)
-        and all(_is_oid(point.commit) and is_digest(point.digest) for point in points)
+        isinstance(event.kind, str)
+        and isinstance(name, str)
+        and isinstance(email, str)
+        and (event.environment is None or isinstance(event.environment, str))
+        and (event.policy is None or isinstance(event.policy, str))
+        and (event.reason is None or isinstance(event.reason, str))
+        and (event.tip is None or _is_oid(event.tip))
+        and (event.policy_commit is None or _is_oid(event.policy_commit))
+        and (event.before is None or _is_sane_point(event.before))
+        and (event.after is None or _is_sane_point(event.after))
         and isinstance(event.details, dict)
+    )
+
+
+def _is_sane_point(point: Point) -> bool:
+    return (
+        isinstance(point.version, str)
+        and _is_oid(point.commit)
+        and isinstance(point.digest, str)
+        and is_digest(point.digest)
+        and (point.tag is None or _is_oid(point.tag))
     )
 
 

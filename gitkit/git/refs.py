@@ -1,6 +1,7 @@
 """Branches here and on the Git remote: reading, fetching, and moving them so that a race is noticed."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from gitkit.core.paths import show_text
 from gitkit.errors import Conflict, Denied, NetworkError
@@ -51,11 +52,15 @@ def is_ancestor(git: Git, older: str, newer: str) -> bool:
     return git.ask("merge-base", "--is-ancestor", older, newer) is not None
 
 
-def fetch_branches(
-    git: Git, remote: str, branches: Sequence[str], *, tag: str | None = None
-) -> tuple[dict[str, str], str | None]:
-    """Bring ``branches`` of the Git remote here, and the tags on them; returns the oid of each branch that exists
-    there, and that of ``tag``. Where all is here already, nothing is fetched.
+class There(NamedTuple):
+    """What the Git remote has: the commit of each branch that was asked for and exists, the oid of every tag."""
+
+    tips: dict[str, str]
+    tags: dict[str, str]
+
+
+def fetch_branches(git: Git, remote: str, branches: Sequence[str]) -> There:
+    """Bring ``branches`` of the Git remote here, and the tags on them. Where all is here already, nothing is fetched.
 
     Raises:
         NetworkError: the remote cannot be reached.
@@ -64,13 +69,13 @@ def fetch_branches(
     try:
         listed = git.text("ls-remote", "--refs", remote, *refs, "refs/tags/*").splitlines()
         there = {ref: oid for oid, _, ref in (line.partition("\t") for line in listed)}
-        found = {ref.removeprefix("refs/heads/"): there[ref] for ref in refs if ref in there}
+        found = {branch: there.pop(ref) for branch, ref in zip(branches, refs, strict=True) if ref in there}
         if found and not _is_here(git, remote, found, listed):
             specs = [f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}" for branch in found]
             git.run("fetch", "-q", "--no-write-fetch-head", "--no-recurse-submodules", remote, *specs)
     except GitError as error:
         raise _translated(error, remote) from error
-    return found, there.get(f"refs/tags/{tag}")
+    return There(found, {ref.removeprefix("refs/tags/"): oid for ref, oid in there.items()})
 
 
 def _is_here(git: Git, remote: str, branches: Mapping[str, str], listed: Sequence[str]) -> bool:

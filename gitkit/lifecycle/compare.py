@@ -103,8 +103,7 @@ def _version(situation: Situation, name: str) -> Version:
 def _side(situation: Situation, title: str, commit: str, remote: "Remote | None") -> Side:
     place = situation.place
     source = read_source(place.repository.git, commit)
-    store = place.content.store
-    return of_commit(title, source, resolved_kitfile(source), place.repository.git, store, remote)
+    return of_commit(title, source, resolved_kitfile(source), place.repository.git, place.store, remote)
 
 
 def _eval_gates(situation: Situation) -> "dict[str, EvalGate]":
@@ -114,7 +113,7 @@ def _eval_gates(situation: Situation) -> "dict[str, EvalGate]":
 def _metrics(situation: Situation, before: str, after: str, gates: "Mapping[str, EvalGate]") -> list[metrics.Row]:
     place = situation.place
     paths = [gate.metrics for gate in gates.values()] or metrics.USUAL
-    old, new = (metrics.read_all(place.repository.git, place.content, commit, paths) for commit in (before, after))
+    old, new = (metrics.read_all(place.repository.git, place.content(), commit, paths) for commit in (before, after))
     return [row for row in metrics.compare(old, new, gates).rows if row.before != row.after]
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gitkit.lifecycle.ledger import Ledger
     from gitkit.modelkit.build import Kit
     from gitkit.modelkit.content import Content
+    from gitkit.store.layout import ImageLayout
 
 ENV, VERSION, DIGEST, EVENT, REASON = "Kit-Env", "Kit-Version", "Kit-Digest", "Kit-Event", "Kit-Reason"
 JOURNAL = "Kit-Journal"
@@ -32,7 +33,8 @@ class Place:
     """Where environments are looked up. ``git_remote`` is None in a repository without one: then local branches count.
 
     ``config`` is the worktree's; ``config_of`` gives a commit's, or None where it has none. ``build`` gives the kit of
-    a commit and version, in the format that has the version's tag. ``content`` reads the files of kits.
+    a commit and version, in the format that has the version's tag. ``store`` is the clone's; ``content`` opens, once,
+    what reads the files of kits.
     ``allow_commands`` is what this clone says about commands that a repository brings.
     """
 
@@ -41,7 +43,8 @@ class Place:
     config: "Config"
     config_of: "Callable[[str], Config | None]"
     build: "Callable[[str, str], Kit]"
-    content: "Content"
+    store: "ImageLayout"
+    content: "Callable[[], Content]"
     allow_commands: bool = False
 
 
@@ -204,18 +207,22 @@ def known_tip(place: Place, branch: str) -> str | None:
 
 
 class Fresh(NamedTuple):
-    """``tips``: the commits of the branches that exist. ``tag``: the oid of the asked tag on the Git remote, if any."""
+    """``tips``: the commits of the branches that exist. ``tags``: the oids of the Git remote's, None without one."""
 
     tips: dict[str, str]
-    tag: str | None = None
+    tags: dict[str, str] | None
+
+    def tag(self, name: str | None) -> str | None:
+        """The oid of a tag of the Git remote."""
+        return self.tags.get(name or "") if self.tags is not None else None
 
 
-def ask(place: Place, branches: list[str], *, tag: str | None = None) -> Fresh:
-    """Where ``branches`` and ``tag`` are now: on the Git remote where there is one, else here."""
+def ask(place: Place, branches: list[str]) -> Fresh:
+    """Where ``branches`` and the tags are now: on the Git remote where there is one, else here."""
     if place.git_remote is not None:
-        return Fresh(*refs.fetch_branches(place.repository.git, place.git_remote, branches, tag=tag))
+        return Fresh(*refs.fetch_branches(place.repository.git, place.git_remote, branches))
     found = {branch: refs.branch_oid(place.repository.git, branch) for branch in branches}
-    return Fresh({branch: oid for branch, oid in found.items() if oid is not None})
+    return Fresh({branch: oid for branch, oid in found.items() if oid is not None}, None)
 
 
 def policy(place: Place, name: str, tip: str | None) -> "Config":

@@ -166,7 +166,7 @@ class Promotion:
             repository=self.place.repository,
             environment=self.name,
             kit=kit,
-            content=self.place.content,
+            content=self.place.content(),
             released=self.remote.resolve(kit.version),
             baseline=current.commit if current else None,
             policy_rev=situation.policy_commit(self.name) or "",
@@ -194,7 +194,7 @@ class Promotion:
     def _bring_tag(self) -> None:
         """What runs there already may lack its tag on the Git remote."""
         remote = self.place.git_remote
-        if remote is not None and environments.ask(self.place, [], tag=self.version).tag is None:
+        if remote is not None and environments.ask(self.place, []).tag(self.version) is None:
             refs.push(self.place.repository.git, remote, {}, tag=self.version)
 
     def _refuse(self, situation: Situation, plan: Plan) -> None:

@@ -111,11 +111,11 @@ def look(place: Place, *, tag: str | None = None) -> Situation:
         Corrupt: the journal is damaged, was cut off or written anew.
     """
     branches = [*(one.branch for one in place.config.environments.values()), JOURNAL_BRANCH]
-    fresh = environments.ask(place, branches, tag=tag)
+    fresh = environments.ask(place, branches)
     git = place.repository.git
     entries = journal.read(git, fresh.tips.get(JOURNAL_BRANCH))
     journal.require_continued(git, entries)
-    return Situation(place=place, tips=fresh.tips, tag=fresh.tag, entries=entries, ledger=Ledger(entries))
+    return Situation(place=place, tips=fresh.tips, tag=fresh.tag(tag), entries=entries, ledger=Ledger(entries))
 
 
 def known(place: Place, emit: Sink = ignore) -> Situation:

@@ -90,7 +90,7 @@ def digest_of(place: Place, ledger: Ledger, run: Run) -> str | None:
     released = ledger.releases.get(run.version)
     if run.digest is None and released is not None and released.event.after is not None:
         return released.event.digest if released.event.after.commit == run.commit else None
-    return run.digest or place.content.store.resolve(run.version)
+    return run.digest or place.store.resolve(run.version)
 
 
 def event_of(situation: Situation, state: State) -> Entry | None:

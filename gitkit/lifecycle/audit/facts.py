@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from gitkit.errors import NetworkError
-from gitkit.git.run import Git, GitError
+from gitkit.git.run import Git
 
 
 class CommitFact(NamedTuple):
@@ -68,19 +67,6 @@ def taggers(git: Git) -> dict[str, str]:
     form = "--format=%(refname:strip=2)%00%(taggeremail:trim)"
     found = (line.partition("\0") for line in git.text("for-each-ref", form, "refs/tags").split("\n"))
     return {name: address.lower() for name, _, address in found}
-
-
-def remote_tags(git: Git, remote: str) -> dict[str, str]:
-    """The oid of every tag of the Git remote, by name.
-
-    Raises:
-        NetworkError: it cannot be reached.
-    """
-    try:
-        lines = git.text("ls-remote", "--tags", "--refs", remote).split("\n")
-    except GitError as error:
-        raise NetworkError(f"cannot ask {remote} for its tags: {error.stderr}", hint="git remote -v") from error
-    return {ref.removeprefix("refs/tags/"): oid for oid, _, ref in (line.partition("\t") for line in lines if line)}
 
 
 def tree_of(facts: Mapping[str, CommitFact], oid: str) -> str | None:

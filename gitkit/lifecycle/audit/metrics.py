@@ -41,7 +41,7 @@ def _read(place: Place, commit: str, path: str) -> MetricsFile | None:
         KitError: the commit has the file, and its content cannot be read.
     """
     git = place.repository.git
-    found = metrics.read(git, place.content, commit, path)
+    found = metrics.read(git, place.content(), commit, path)
     if found is None and git.ask("rev-parse", "-q", "--verify", "--end-of-options", f"{commit}:{path}") is not None:
         raise KitError(f"{path} of {commit[:12]} is not in this clone")
     return found

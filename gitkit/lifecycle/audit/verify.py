@@ -22,7 +22,7 @@ from gitkit.lifecycle.audit.pin import Pins
 from gitkit.lifecycle.audit.policies import Policies
 from gitkit.lifecycle.audit.rederive import Known, Rederivation
 from gitkit.lifecycle.audit.walk import Journal, read_journal
-from gitkit.lifecycle.environments import Place
+from gitkit.lifecycle.environments import Fresh, Place
 from gitkit.lifecycle.ledger import Entry, Ledger
 from gitkit.sync.parallel import Threads, each, wait_for
 
@@ -39,17 +39,17 @@ def verify(
     Raises:
         NetworkError: the Git remote cannot be reached.
     """
-    early = _Early(place, offline)
-    tips = _tips(place, offline)
+    early = _Early(place)
+    fresh = _ask(place, offline)
     for _ in range(_ROUNDS):
-        auditing = _Auditing(place=place, early=early, tips=tips, offline=offline, full=full)
+        auditing = _Auditing(place=place, early=early, fresh=fresh, offline=offline, full=full)
         auditing.run_structure()
         if offline or not auditing.looks_raced:
             break
-        again = _tips(place, offline)
-        if again == tips:
+        again = _ask(place, offline)
+        if again.tips == fresh.tips:
             break
-        tips = again
+        fresh = again
     early.end()
     return auditing.finish(open_remote)
 
@@ -57,45 +57,44 @@ def verify(
 class _Early:
     """What is begun before anybody answers where the branches are: the journal is mostly where it was seen last."""
 
-    def __init__(self, place: Place, offline: bool) -> None:
-        repository, remote = place.repository, place.git_remote
+    def __init__(self, place: Place) -> None:
+        repository = place.repository
         git = repository.git
         self._threads = Threads(_AT_ONCE)
         self._repository = repository
         self.pins = pin.read_pins(git)
         self._journal = self._threads.submit(lambda: read_journal(repository, self.pins.seen))
-        self._here = self._threads.submit(lambda: facts.local_tags(git))
-        asked = remote is not None and not offline
-        self._there = self._threads.submit(lambda: facts.remote_tags(git, remote or "")) if asked else None
+        self._tags = self._threads.submit(lambda: facts.local_tags(git))
 
     def journal(self, tip: str | None) -> Journal:
         """The journal up to ``tip``."""
         return wait_for(self._journal) if tip == self.pins.seen else read_journal(self._repository, tip)
 
-    def tags(self) -> tuple[Mapping[str, str], Mapping[str, str] | None]:
-        """The tags of this clone, and those of the Git remote where it was asked."""
-        return wait_for(self._here), wait_for(self._there) if self._there is not None else None
+    def tags(self) -> Mapping[str, str]:
+        """The tags of this clone, before the Git remote was asked."""
+        return wait_for(self._tags)
 
     def end(self) -> None:
         self._threads.end()
 
 
-def _tips(place: Place, offline: bool, more: Iterable[str] = ()) -> dict[str, str]:
-    """Where the journal and the environments' branches are."""
+def _ask(place: Place, offline: bool, more: Iterable[str] = ()) -> Fresh:
+    """Where the journal and the environments' branches are, and the tags of the Git remote where that is asked."""
     configured = (one.branch for one in place.config.environments.values())
     wanted = list(dict.fromkeys((JOURNAL_BRANCH, *configured, *more)))
     if not offline:
-        return environments.ask(place, wanted).tips
-    return {branch: tip for branch in wanted if (tip := environments.known_tip(place, branch)) is not None}
+        return environments.ask(place, wanted)
+    known = ((branch, environments.known_tip(place, branch)) for branch in wanted)
+    return Fresh({branch: tip for branch, tip in known if tip is not None}, None)
 
 
 @dataclass(kw_only=True)
 class _Auditing:
-    """One audit of what ``tips`` lead to."""
+    """One audit of what ``fresh`` tips lead to."""
 
     place: Place
     early: _Early
-    tips: dict[str, str]
+    fresh: Fresh
     offline: bool
     full: bool
     findings: list[Finding] = field(default_factory=list)
@@ -108,6 +107,10 @@ class _Auditing:
     @property
     def pins(self) -> Pins:
         return self.early.pins
+
+    @property
+    def tips(self) -> dict[str, str]:
+        return self.fresh.tips
 
     @cached_property
     def tip(self) -> str | None:
@@ -158,11 +161,10 @@ class _Auditing:
 
     @cached_property
     def tags(self) -> names.Tags:
-        here, there = self.early.tags()
         points = [entry.event.after for entry in self.new if entry.event.kind == "release"]
         oids = [point.tag for point in points if point is not None and point.tag is not None]
         leads = facts.peeled(self.place.repository.git, oids)
-        return names.Tags(here, there, self.place.git_remote, leads)
+        return names.Tags(self.early.tags(), self.fresh.tags, self.place.git_remote, leads)
 
     @cached_property
     def new(self) -> list[Entry]:
@@ -234,7 +236,7 @@ class _Auditing:
                 branch = config.environment(name).branch
                 self.notes.append(f"{name} is no longer in .gitkit.toml; its branch was {branch}")
                 if branch not in self.tips:
-                    self.tips.update(_tips(self.place, self.offline, [branch]))
+                    self.tips.update(_ask(self.place, self.offline, [branch]).tips)
                 return branch
         return None
 

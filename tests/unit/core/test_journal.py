@@ -100,6 +100,7 @@ def test_event_that_was_edited_is_refused(old: str, new: str) -> None:
         ('"tip":"', '"tip":{},"x":"'),
         ('"tip":"', '"tip":"--output=x'),
         ('"digest":"sha256:a', '"digest":"sha256:g'),
+        (f'"digest":"sha256:{"a" * 64}"', '"digest":7'),
         ('"commit":"b', '"commit":"B'),
     ],
 )

@@ -67,9 +67,10 @@ def test_fetch_branches_fetches_what_is_new_and_nothing_where_all_is_here(repo: 
     hook.chmod(0o755)
 
     def fetched() -> list[str]:
-        found, tag = refs.fetch_branches(git, "origin", ["main", "absent"], tag="v1")
-        assert found == {"main": repo.out("rev-parse", "main")}
-        assert tag == (repo.out("for-each-ref", "--format=%(objectname)", "refs/tags/v1") or None)
+        there = refs.fetch_branches(git, "origin", ["main", "absent"])
+        assert there.tips == {"main": repo.out("rev-parse", "main")}
+        tag = repo.out("for-each-ref", "--format=%(objectname)", "refs/tags/v1")
+        assert there.tags == ({"v1": tag} if tag else {})
         lines = counter.read_text().splitlines() if counter.exists() else []
         counter.unlink(missing_ok=True)
         return [line.split()[2] for line in lines]

@@ -49,7 +49,7 @@ def told(runs: list[Run], entries: list[Entry], *, managed: bool) -> list[tuple[
         state={"dev": state}.get,
         ledger=Ledger(entries),
         entries=entries,
-        place=SimpleNamespace(content=SimpleNamespace(store=store)),
+        place=SimpleNamespace(store=store),
     )
     return [
         (one.version, one.start // MICRO, one.end // MICRO if one.end is not None else None)

@@ -38,13 +38,15 @@ class Told:
     def __init__(self, repo: Repo, rules: str) -> None:
         git = Git(str(repo.path), repo.environ)
         self.config = parse_config((CONFIG + rules).encode())
+        store = ImageLayout(str(repo.path / "kit"))
         place = Place(
             repository=discover(git),
             git_remote=None,
             config=self.config,
             config_of={}.get,
             build=None,  # type: ignore[arg-type]
-            content=Content(git, ImageLayout(str(repo.path / "kit"))),
+            store=store,
+            content=lambda: Content(git, store),
         )
         self.made = Rederivation(Known(place, Policies(place), {}, dict))
         self.ran: dict[str, Point] = {}
