@@ -156,6 +156,8 @@ def _plan_lines(thought: Plan, moved: "Changes") -> Iterator[str]:
         for word, paths in (("added", moved.added), ("changed", moved.changed), ("removed", moved.removed))
     )
     yield f"files    {counts}, {plural(moved.same, 'file')} the same; {human_size(moved.bytes_to_move)} to move"
+    if thought.policy is not None:
+        yield f"policy   {thought.kit.version} brings another one: {thought.policy}"
     if current is not None:
         yield f"rollback {short(current.digest) if current.digest else '-'} {current.version}"
 
@@ -179,6 +181,7 @@ def _plan_json(thought: Plan, moved: "Changes") -> dict[str, Any]:
         "removed": moved.removed,
         "same": moved.same,
         "bytes_to_move": moved.bytes_to_move,
+        "policy": thought.policy._asdict() if thought.policy is not None else None,
         "gates": [verdict_json(verdict) for verdict in thought.verdicts],
         "passes": not thought.refused,
     }

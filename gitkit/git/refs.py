@@ -78,6 +78,21 @@ def fetch_branches(git: Git, remote: str, branches: Sequence[str]) -> There:
     return There(found, {ref.removeprefix("refs/tags/"): oid for ref, oid in there.items()})
 
 
+def fetch_head(git: Git, remote: str) -> str | None:
+    """The commit that HEAD of the Git remote is at, brought here; None where there is none. No ref moves.
+
+    Raises:
+        NetworkError: the remote cannot be reached.
+    """
+    try:
+        oid = git.text("ls-remote", remote, "HEAD").partition("\t")[0]
+        if oid and git.ask("cat-file", "-e", oid) is None:
+            git.run("fetch", "-q", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", remote, "HEAD")
+    except GitError as error:
+        raise _translated(error, remote) from error
+    return oid or None
+
+
 def _is_here(git: Git, remote: str, branches: Mapping[str, str], listed: Sequence[str]) -> bool:
     """Whether a fetch of ``branches`` would bring nothing: not even a tag, which Git brings along with them.
 

@@ -225,18 +225,37 @@ def ask(place: Place, branches: list[str]) -> Fresh:
     return Fresh({branch: oid for branch, oid in found.items() if oid is not None}, None)
 
 
-def policy(place: Place, name: str, tip: str | None) -> "Config":
+def policy(place: Place, name: str, tip: str | None, main: str | None = None) -> "Config":
     """The rules in force: those on the environment's own branch, which neither a candidate nor a worktree loosens.
+
+    Before it has a branch they are those of ``main``, the commit of the Git remote's main branch. Where none are there
+    the worktree's count.
 
     Raises:
         InvalidFile: no environment has this name.
     """
-    rev = policy_rev(place, name, tip)
+    rev = policy_rev(place, name, tip) if tip is not None else main
     there = place.config_of(rev) if rev is not None else None
-    if there is not None and name in there.environments:
-        return there
-    place.config.environment(name)
-    return place.config
+    if there is None or name not in there.environments:
+        place.config.environment(name)
+        return place.config
+    here = place.config.environments.get(name)
+    if tip is None and here is not None and there.environment(name).branch != here.branch:
+        # What was asked for is another branch than the environment has: nobody knows whether that exists.
+        return place.config
+    return there
+
+
+def lack_a_branch(place: Place, tips: Collection[str]) -> bool:
+    """Whether an environment that only git kit writes to is still to get its branch."""
+    return any(one.sources and one.branch not in tips for one in place.config.environments.values())
+
+
+def known_main(place: Place, tips: Collection[str]) -> str | None:
+    """The Git remote's main branch as this clone knows it, where ``tips`` lack an environment's. No network."""
+    if place.git_remote is None or not lack_a_branch(place, tips):
+        return None
+    return place.repository.git.ask("rev-parse", "-q", "--verify", f"refs/remotes/{place.git_remote}/HEAD^{{commit}}")
 
 
 def policy_rev(place: Place, name: str, tip: str | None) -> str | None:

@@ -165,6 +165,9 @@ def require_named(remote: Remote, kit: Kit) -> None:
     """
     there = remote.resolve(kit.version)
     if there is None:
+        if not remote.tags():
+            text = f"there are no kits at all on {remote.url}"
+            raise NotFound(f"{text}: is it the right one, is its disk there?", hint=f"git kit release {kit.version}")
         raise NotFound(f"{kit.version} was never released to {remote.url}", hint=f"git kit release {kit.version}")
     if there != kit.digest:
         raise Conflict(

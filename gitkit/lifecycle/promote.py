@@ -13,6 +13,7 @@ from gitkit.lifecycle import environments, journal, move
 from gitkit.lifecycle.environments import Place, State
 from gitkit.lifecycle.gates.subject import Subject, Verdict
 from gitkit.lifecycle.move import Moved
+from gitkit.lifecycle.plan import PolicyChanges, policy_changes
 from gitkit.lifecycle.record import Change, event_of, record
 from gitkit.lifecycle.rules import STOPS, Case, decide, waive
 from gitkit.lifecycle.situation import Situation, authors_of, look
@@ -28,7 +29,8 @@ _Step = Literal["stay", "forward", "commit"]
 
 class Plan(NamedTuple):
     """A promotion that is thought through and not done. ``step`` is what the environment's branch would do, ``who`` the
-    person and the moment that the rules were decided for.
+    person and the moment that the rules were decided for. ``policy`` is how the version's own policy differs from the
+    one in force, which it follows; None where it does not.
     """
 
     environment: str
@@ -37,6 +39,7 @@ class Plan(NamedTuple):
     step: _Step
     who: journal.Who
     verdicts: Sequence[Verdict]
+    policy: PolicyChanges | None = None
 
     @property
     def refused(self) -> list[Verdict]:
@@ -76,7 +79,7 @@ class Promotion:
         step = _step(self.place, state, rules.environment(self.name), kit)
         who = journal.who(self.place.repository.git)
         verdicts = [] if step == "stay" else self._verdicts(situation, kit, who, every)
-        return Plan(self.name, kit, state, step, who, verdicts)
+        return Plan(self.name, kit, state, step, who, verdicts, self._policy_changes(rules, kit, step))
 
     def run(self) -> Moved:
         """Do it. Promoting what runs there already only repairs the registry.
@@ -98,6 +101,8 @@ class Promotion:
 
         recorded = record(self.place, prepare, tag=self.version, emit=self.emit)
         plan = plans[-1]
+        if plan.policy is not None:
+            self.emit(Warned(f"{self.version} brought {self.name} another policy: {plan.policy}"))
         tip = recorded.tip if recorded is not None else None
         if recorded is None:
             self._bring_tag()
@@ -118,6 +123,12 @@ class Promotion:
         self._refuse_other_tag(situation)
         move.require_released(self.remote, kit)
         return kit
+
+    def _policy_changes(self, rules: "Config", kit: Kit, step: _Step) -> PolicyChanges | None:
+        """What comes into force with the version; where people write the branch, that is no matter of versions."""
+        if step != "commit" or not rules.environment(self.name).sources:
+            return None
+        return policy_changes(rules, self.place.config_of(kit.commit), self.name)
 
     def _refuse_other_tag(self, situation: Situation) -> None:
         here = move.tag_oid(self.place, self.version)
@@ -169,7 +180,7 @@ class Promotion:
             content=self.place.content(),
             released=self.remote.resolve(kit.version),
             baseline=current.commit if current else None,
-            policy_rev=situation.policy_commit(self.name) or "",
+            policy_rev=situation.files_rev(self.name),
             allow_commands=self.place.allow_commands,
             emit=self.emit,
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gitkit.core.events import Sink, Warned, ignore
 from gitkit.core.journal import BRANCH as JOURNAL_BRANCH
 from gitkit.errors import Corrupt
+from gitkit.git import refs
 from gitkit.lifecycle import environments, journal, trust
 from gitkit.lifecycle.environments import Place, State
 from gitkit.lifecycle.ledger import Entry, Ledger
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class Situation:
     """``tips``: the commits of the branches that exist, the journal's among them. ``tag``: the oid of the asked tag on
-    the Git remote. ``entries``: the journal, oldest first.
+    the Git remote. ``entries``: the journal, oldest first. ``main``: the Git remote's main branch, where an environment
+    has no branch of its own so far.
     """
 
     place: Place
@@ -27,6 +29,7 @@ class Situation:
     tag: str | None
     entries: list[Entry]
     ledger: Ledger
+    main: str | None = None
     _states: dict[str, State] = field(default_factory=dict)
     _policies: dict[str, "Config"] = field(default_factory=dict)
     _ledgers: dict[str, Ledger] = field(default_factory=dict)
@@ -38,14 +41,21 @@ class Situation:
     def policy(self, name: str) -> "Config":
         """The rules in force in the environment ``name``."""
         if name not in self._policies:
-            self._policies[name] = environments.policy(self.place, name, self.tip(name))
+            self._policies[name] = environments.policy(self.place, name, self.tip(name), self.main)
         return self._policies[name]
 
     def policy_commit(self, name: str) -> str | None:
-        """The commit that ``policy`` is from; None where it is the worktree's."""
-        if self.policy(name) is self.place.config:
+        """The commit of the environment's own branch that ``policy`` is from; None where it is from elsewhere."""
+        tip = self.tip(name)
+        if tip is None or self.policy(name) is self.place.config:
             return None
-        return environments.policy_rev(self.place, name, self.tip(name))
+        return environments.policy_rev(self.place, name, tip)
+
+    def files_rev(self, name: str) -> str:
+        """The revision whose files the policy counts on, such as that of allowed signers; empty: the index."""
+        if self.policy(name) is self.place.config:
+            return ""
+        return self.policy_commit(name) or self.main or ""
 
     def state(self, name: str) -> State:
         """What the environment ``name`` runs and ran."""
@@ -64,7 +74,7 @@ class Situation:
         rules = (self.policy(name) if name is not None else self.place.config).journal
         if not rules.signed:
             return self.ledger
-        policy_rev = (self.policy_commit(name) if name is not None else None) or ""
+        policy_rev = self.files_rev(name) if name is not None else ""
         if policy_rev not in self._ledgers:
             git = self.place.repository.git
             self._ledgers[policy_rev] = Ledger(trust.counted(git, self.entries, rules, policy_rev))
@@ -115,7 +125,20 @@ def look(place: Place, *, tag: str | None = None) -> Situation:
     git = place.repository.git
     entries = journal.read(git, fresh.tips.get(JOURNAL_BRANCH))
     journal.require_continued(git, entries)
-    return Situation(place=place, tips=fresh.tips, tag=fresh.tag(tag), entries=entries, ledger=Ledger(entries))
+    return Situation(
+        place=place,
+        tips=fresh.tips,
+        tag=fresh.tag(tag),
+        entries=entries,
+        ledger=Ledger(entries),
+        main=_main(place, fresh.tips),
+    )
+
+
+def _main(place: Place, tips: dict[str, str]) -> str | None:
+    if place.git_remote is None or not environments.lack_a_branch(place, tips):
+        return None
+    return refs.fetch_head(place.repository.git, place.git_remote)
 
 
 def known(place: Place, emit: Sink = ignore) -> Situation:
@@ -128,7 +151,8 @@ def known(place: Place, emit: Sink = ignore) -> Situation:
     except Corrupt as error:
         emit(Warned(f"{error.message}; see: git kit audit verify"))
         entries = []
-    return Situation(place=place, tips=tips, tag=None, entries=entries, ledger=Ledger(entries))
+    main = environments.known_main(place, tips)
+    return Situation(place=place, tips=tips, tag=None, entries=entries, ledger=Ledger(entries), main=main)
 
 
 def authors_of(place: Place, commit: str, version: str) -> set[str]:

@@ -10,11 +10,13 @@ import sys
 from collections.abc import Callable
 
 from gitkit.core.oci import parse_document
-from gitkit.errors import InvalidFile, KitError
+from gitkit.core.paths import show_path
+from gitkit.errors import Denied, InvalidFile, KitError
 from gitkit.git import filters, hooks
 from gitkit.git.repository import Repository
 from gitkit.setup import doctor_files
 from gitkit.setup.finding import Finding, Machine, Place
+from gitkit.store.layout import ImageLayout
 
 OLDEST_GIT = (2, 39)
 
@@ -38,6 +40,7 @@ def examine(machine: Machine, place: Place | None) -> list[Finding]:
         checks += [
             ("Kitfile", lambda: doctor_files.kitfile(place)),
             ("pointers", lambda: doctor_files.pointers(place)),
+            ("attributes", lambda: doctor_files.covered(place)),
             ("content", lambda: doctor_files.content(place)),
         ]
     return [finding for name, check in checks for finding in _made(name, check)]
@@ -124,8 +127,16 @@ def _remote(place: Place) -> list[Finding]:
     except KitError:
         return []  # a finding already
     remote = place.open_remote()
-    count = len(remote.tags())
-    findings = [Finding("remote", True, f"{remote.url} answers, {count} {'tag' if count == 1 else 'tags'}")]
+    if isinstance(remote, ImageLayout) and not os.path.isdir(remote.path):
+        text = f"{remote.url}: there is no folder {show_path(remote.path)} so far; the first push makes it"
+    else:
+        count = len(remote.tags())
+        text = f"{remote.url} answers, {count} {'tag' if count == 1 else 'tags'}"
+    findings = [Finding("remote", True, text)]
+    try:
+        place.open_remote(write=True)
+    except Denied as error:
+        findings.append(Finding("remote", True, f"this clone reads it and does not write: {error.hint}"))
     return [*findings, *doctor_files.pushed(place, remote)]
 
 

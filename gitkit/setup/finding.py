@@ -33,11 +33,12 @@ class Machine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A repository, seen from the folder ``cwd``. The callables read files, or open the remote; they raise KitError."""
+    """A repository, seen from the folder ``cwd``. The callables read files, or open the remote, also with
+    ``write=True``; they raise KitError."""
 
     repository: Repository
     cwd: str
     store: ImageLayout
     settings: Callable[[], Settings]
     config: Callable[[], "Config"]
-    open_remote: Callable[[], Remote]
+    open_remote: Callable[..., Remote]

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gitkit.core.digest import digest_of, is_digest
 from gitkit.core.oci import to_json
+from gitkit.core.paths import show_path
 from gitkit.core.remote import BlobReader
 from gitkit.errors import Corrupt, Denied, KitError, NotFound
 from gitkit.store import drafts, durable, sharing
@@ -154,13 +155,19 @@ class ImageLayout:
             self._recall(digest, size)
             file = self._open(digest)
         if file is None:
-            raise NotFound(f"{self.url} does not hold {digest}")
+            raise self._lacks(digest)
         if (found := _size_of(file)) != size:
             file.close()
             raise Corrupt(f"{digest} has {found} bytes in {self.url}, not {size}", hint="git kit fsck")
         if start:
             file.seek(start)
         return file
+
+    def _lacks(self, what: str, how: str = "does not hold") -> NotFound:
+        """A folder that is not there is told from one that was never given something: a disk may not be mounted."""
+        if not os.path.isdir(self.path):
+            return NotFound(f"{self.url}: there is no folder {show_path(self.path)}")
+        return NotFound(f"{self.url} {how} {what}")
 
     def _open(self, digest: str) -> io.FileIO | None:
         try:
@@ -384,12 +391,12 @@ class ImageLayout:
     def get_manifest(self, reference: str) -> bytes:
         digest = reference if is_digest(reference) else self._tags().get(reference)
         if digest is None:
-            raise NotFound(f"{self.url} has no {reference}")
+            raise self._lacks(reference, "has no")
         try:
             with open(self.blob_path(digest), "rb") as file:
                 data = file.read()
         except FileNotFoundError as error:
-            raise NotFound(f"{self.url} does not hold {digest}") from error
+            raise self._lacks(digest) from error
         except OSError as error:
             raise _storage_error(error, self.path, "read") from error
         if digest_of(data) != digest:

@@ -57,7 +57,8 @@ def test_sync_puts_the_registrys_tags_where_git_is_and_again_changes_nothing(wor
 
 
 def test_sync_promotes_by_itself_sources_first_and_says_from_what_to_what(world: World) -> None:
-    world.author.write(".gitkit.toml", config("newest"))
+    world.author.commit("rules", {".gitkit.toml": config("newest")})
+    world.author.git("push", "--quiet", "origin", "dev")
     done = world.author.kit("env", "sync", "prod", "staging")
     assert details(done) == {"staging": "nothing -> v3", "prod": "nothing -> v3"}
     assert world.registry.resolve("prod") == world.digest_of("v3")

@@ -201,7 +201,9 @@ def test_promote_past_gates_that_cannot_be_evaluated_is_refused_naming_each(worl
     rules = CONFIG.replace(
         'from = ["dev"]\n', 'from = ["dev"]\nsoak = "24h"\napprovals = 2\ngates = ["eval", "signature"]\n'
     )
-    world.author.write(".gitkit.toml", rules + '[gates.eval]\nmetrics = "m.json"\nrules = {acc = {min = 0.9}}\n')
+    rules += '[gates.eval]\nmetrics = "m.json"\nrules = {acc = {min = 0.9}}\n'
+    world.author.commit("rules", {".gitkit.toml": rules})
+    world.author.git("push", "--quiet", "origin", "dev")
     done = promote(world.author, "v1", "staging", code=18)
     assert done.stderr.startswith("error: staging does not take v1:\n")
     named = [line.split(":")[0].strip() for line in done.stderr.splitlines()[1:5]]
@@ -218,7 +220,7 @@ def test_promote_reads_the_policy_from_the_environments_branch_not_from_the_cand
         author.git("tag", version)
         author.git("push", "--quiet", "origin", "dev", version)
         author.kit("release", version)
-    promote(author, "v4", "staging")  # the worktree asks for no approvals, and there is no branch yet
+    promote(author, "v4", "staging")  # the main branch asks for no approvals, and there is none of staging yet
     refused = promote(author, "v5", "staging", code=18)
     assert "approvals: " in refused.stderr
     assert runs(world.bare, "staging") == ["v4 promote"]
@@ -227,12 +229,38 @@ def test_promote_reads_the_policy_from_the_environments_branch_not_from_the_cand
     assert "staging runs v4 already" in promote(author, "v4", "staging").stderr
 
 
+def test_first_promotion_from_a_stale_clone_meets_the_rules_of_the_main_branch(world: World) -> None:
+    stale = world.clone("stale", "Bo")
+    strict = CONFIG.replace('from = ["dev"]\n', 'from = ["dev"]\napprovals = 2\n')
+    world.author.commit("rules", {".gitkit.toml": strict})
+    world.author.git("push", "--quiet", "origin", "dev")
+    stale.write(".gitkit.toml", CONFIG)
+    assert_refused(promote(stale, "v1", "staging", code=18), "approvals: 0 of 2")
+    assert world.tip("staging") is None
+
+
+def test_promote_warns_of_the_other_policy_that_a_version_brings(world: World) -> None:
+    author = world.author
+    strict = CONFIG.replace('from = ["dev"]\n', 'from = ["dev"]\noverride = ["bo@example.com"]\n')
+    author.commit("rules", {".gitkit.toml": strict})
+    author.git("push", "--quiet", "origin", "dev")
+    plan = author.kit("promote", "v1", "staging", "--dry-run")
+    assert "\npolicy   v1 brings another one: without override\n" in plan.stdout
+    told = json.loads(author.kit("promote", "v1", "staging", "--dry-run", "--json").stdout)
+    assert told["policy"] == {"dropped": ["override"], "added": [], "changed": []}
+    assert "warning: v1 brought staging another policy: without override\n" in promote(author, "v1", "staging").stderr
+    assert "policy" not in promote(author, "v2", "staging").stderr
+
+
 def test_promote_of_what_was_never_released_is_refused_with_the_command_to_type(world: World) -> None:
     world.author.commit("fourth", {"model.bin": model("v4")})
     world.author.git("tag", "v4")
     world.author.git("push", "--quiet", "origin", "dev", "v4")
     done = promote(world.author, "v4", "staging", code=10)
     assert_refused(done, "error: v4 was never released to oci-layout:", "hint: git kit release v4")
+    away = world.bare.path / "kit"
+    away.rename(world.folder / "unmounted")
+    assert_refused(promote(world.author, "v1", "staging", code=10), "error: there are no kits at all on oci-layout:")
     absent = promote(world.author, "v9", "staging", code=10)
     assert_refused(absent, 'error: there is no tag "v9"')
     assert world.tip("staging") is None

@@ -23,7 +23,8 @@ def forged(repo: Repo, environment: str, version: str, digest: str, *parents: st
 
 def rules(world: World, prod: str, more: str = "") -> None:
     text = CONFIG.replace('from = ["staging"]\n', f'from = ["staging"]\n{prod}\n') + more
-    world.author.write(".gitkit.toml", text)
+    world.author.commit("rules", {".gitkit.toml": text})
+    world.author.git("push", "--quiet", "origin", "dev")
 
 
 def versions(world: World, *names: str, config: str | None = None) -> None:
@@ -63,10 +64,7 @@ def test_forged_first_commit_of_an_environment_lets_nothing_in(world: World) -> 
 
 def test_forged_trailers_on_a_branch_of_people_make_no_soak_time(world: World) -> None:
     author = world.author
-    author.write(".gitkit.toml", CONFIG.replace('from = ["dev"]\n', 'from = ["dev"]\nsoak = "24h"\n'))
-    author.git("stash", "--quiet")
-    versions(world, "v4")
-    author.git("stash", "pop", "--quiet")
+    versions(world, "v4", config=CONFIG.replace('from = ["dev"]\n', 'from = ["dev"]\nsoak = "24h"\n'))
     fake = forged(author, "dev", "v4", world.digest_of("v4"), "dev", world.commit_of("v4"))
     author.git("push", "--quiet", "origin", f"{fake}:refs/heads/dev")
     assert "soak: ran" in author.kit("promote", "v4", "staging", code=GateRefused.exit_code).stderr
@@ -105,7 +103,7 @@ def test_rollback_does_not_bring_an_old_policy_back(world: World) -> None:
     strict = CONFIG.replace('from = ["staging"]\n', 'from = ["staging"]\napprovals = 2\n')
     author = world.author
     versions(world, "v4", config=strict)
-    author.write(".gitkit.toml", CONFIG)
+    versions(world, "v5", config=CONFIG)
     for version in ("v1", "v2", "v4"):
         author.kit("promote", version, "staging")
     author.kit("promote", "v1", "prod")

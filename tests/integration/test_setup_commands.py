@@ -294,6 +294,19 @@ def test_doctor_where_nothing_is_wrong_exits_with_0(kit_repo: Repo, bare: Repo) 
     assert "WRONG" not in done.stdout
 
 
+def test_doctor_tells_a_folder_that_is_not_there_and_one_that_this_clone_does_not_write_to(
+    kit_repo: Repo, tmp_path: Path
+) -> None:
+    kit_repo.write(".gitkit.toml", '[remote]\nurl = "oci-layout:../away"\n')
+    lines = [
+        line.split(None, 2)[2] for line in kit_repo.kit("doctor", code=None).stdout.splitlines() if " remote " in line
+    ]
+    assert lines[:2] == [
+        f"oci-layout:../away: there is no folder {tmp_path / 'away'} so far; the first push makes it",
+        "this clone reads it and does not write: if you trust it: git config kit.url oci-layout:../away",
+    ]
+
+
 def test_doctor_outside_of_a_repository_examines_the_machine(tmp_path: Path, environ: dict[str, str]) -> None:
     run(["git", "kit", "install"], cwd=tmp_path, environ=environ)
     found = json.loads(run(["git", "kit", "doctor", "--json"], cwd=tmp_path, environ=environ).stdout)

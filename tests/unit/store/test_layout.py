@@ -177,8 +177,16 @@ def test_open_blob_from_an_offset_gives_the_rest(layout: ImageLayout) -> None:
 
 
 def test_open_blob_that_is_not_there_is_not_found(layout: ImageLayout) -> None:
+    layout.add(io.BytesIO(b"hello"))
     with pytest.raises(NotFound, match=f"oci-layout:.* does not hold {DIGEST}"):
         layout.open_blob(DIGEST, 5)
+
+
+def test_read_from_a_folder_that_is_not_there_says_so(tmp_path: Path) -> None:
+    away = ImageLayout(str(tmp_path / "away"))
+    for read in (lambda: away.open_blob(DIGEST, 5), lambda: away.get_manifest("v1")):
+        with pytest.raises(NotFound, match=r"there is no folder .*away"):
+            read()
 
 
 def test_open_blob_that_was_truncated_is_corrupt_with_a_hint(layout: ImageLayout) -> None:
