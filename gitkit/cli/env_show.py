@@ -15,6 +15,7 @@ from gitkit.cli.progress import shown
 from gitkit.context import Context
 from gitkit.core.digest import short
 from gitkit.lifecycle.candidates import Candidate, candidates, verdicts_json
+from gitkit.lifecycle.plan import policy_changes
 from gitkit.lifecycle.survey import Survey, survey
 from gitkit.lifecycle.table import Row, row
 
@@ -79,6 +80,10 @@ def _lines(
         if drift.kind != "not_checked":
             yield "drift", drift.text + (f": {drift.mend}" if drift.mend else "")
     yield from policy_lines(settings)
+    here = seen.situation.place.config
+    other = policy_changes(seen.situation.policy(state.name), here, state.name) if settings.sources else None
+    if other is not None:
+        yield "policy", f"{other} in .gitkit.toml here: in force once a version that has it is promoted"
     if found.held is not None:
         yield "hold", f"{_said(found.held)}; to end it: git kit resume {state.name}"
     if found.frozen is not None:

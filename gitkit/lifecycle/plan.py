@@ -2,10 +2,9 @@
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gitkit.modelkit.build import Kit
-
 if TYPE_CHECKING:
     from gitkit.core.config import Config
+    from gitkit.modelkit.build import Kit
 
 
 class Changes(NamedTuple):
@@ -18,7 +17,7 @@ class Changes(NamedTuple):
     bytes_to_move: int
 
 
-def changes(before: Kit | None, after: Kit) -> Changes:
+def changes(before: "Kit | None", after: "Kit") -> Changes:
     """From ``before`` (None: nothing) to ``after``."""
     old = {file.path: file.digest for file in before.files} if before is not None else {}
     new = {file.path: file.digest for file in after.files}

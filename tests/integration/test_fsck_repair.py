@@ -1,6 +1,7 @@
 """`git kit fsck --repair`: damaged and missing content comes back from wherever it still is right."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from gitkit.core.digest import digest_of
+from gitkit.store.durable import SEAL_NS
 from gitkit.store.layout import ImageLayout
 from tests.lib.large_files import unprivileged
 from tests.lib.repos import Repo, some_bytes
@@ -115,7 +117,7 @@ def test_repair_that_finds_content_nowhere_says_so(repo: Repo, bare: Repo) -> No
     shutil.rmtree(bare.path / "kit")
     damage(repo, OLD)
     done = repo.kit("fsck", "--repair", code=11)
-    assert f"  not repaired: models/model.bin: oci-layout:{bare.path}/kit does not hold" in done.stdout
+    assert f"  not repaired: models/model.bin: oci-layout:{bare.path}/kit: there is no folder" in done.stdout
     assert "hint: from a clone that has the content: git kit push --all" in done.stderr
     assert (repo.path / ".git" / "kit" / "corrupt" / digest_of(OLD)[7:]).exists()
 
@@ -167,3 +169,112 @@ def test_fsck_dry_run_leaves_the_trash_alone(repo: Repo) -> None:
     result = json.loads(repo.kit("fsck", "--dry-run", "--json").stdout)
     assert [it["digest"] for it in result["missing"]] == [digest_of(NEW)]
     assert (trash / digest_of(NEW)[7:]).exists()
+
+
+# -- files that were checked out from a damaged blob -----------------------------------------------------------------
+
+WRONG = NEW[:-1] + bytes([NEW[-1] ^ 1])
+
+
+def decay(repo: Repo, data: bytes) -> None:
+    """``damage`` by the disk: nobody wrote, so the seal is whole."""
+    damage(repo, data)
+    blob(repo, data).chmod(0o444)
+    os.utime(blob(repo, data), ns=(SEAL_NS, SEAL_NS))
+
+
+def put_aside(repo: Repo, data: bytes) -> Path:
+    return repo.path / ".git" / "kit" / "corrupt" / digest_of(data)[7:]
+
+
+@pytest.fixture
+def spread(repo: Repo) -> Repo:
+    """``repo`` after a checkout of decayed content."""
+    decay(repo, NEW)
+    (repo.path / "models/model.bin").unlink()
+    repo.git("checkout", "--", "models/model.bin")
+    assert repo.read("models/model.bin") == WRONG
+    assert repo.out("status", "--porcelain") == ""
+    return repo
+
+
+def test_repair_checks_a_file_with_damaged_content_out_anew(spread: Repo) -> None:
+    done = spread.kit("fsck", "--repair")
+    assert "  checked out from a damaged blob: models/model.bin\n" in done.stdout
+    assert "  checked out anew: models/model.bin\n" in done.stdout
+    assert done.stderr.endswith("everything is right now\n")
+    assert spread.read("models/model.bin") == NEW
+    assert spread.out("status", "--porcelain") == ""
+    assert not put_aside(spread, NEW).exists()
+    assert spread.kit("fsck", "--repair").stderr.endswith("nothing was to be repaired\n")
+
+
+@pytest.mark.parametrize("options", [["--dry-run"], []])
+def test_fsck_names_a_file_with_damaged_content_until_it_is_repaired(spread: Repo, options: list[str]) -> None:
+    named = [{"path": str(spread.path / "models/model.bin"), "digest": digest_of(NEW)}]
+    assert json.loads(spread.kit("fsck", "--json", *options, code=11).stdout)["damaged_files"] == named
+    spread.kit("fsck", code=11)
+    spread.kit("fetch")
+    again = spread.kit("fsck", code=11)
+    assert again.stdout.splitlines()[1:] == ["  checked out from a damaged blob: models/model.bin"]
+    assert "hint: git kit fsck --repair" in again.stderr
+    assert put_aside(spread, NEW).exists()
+    assert repair(spread)["repaired_files"] == named
+    assert spread.read("models/model.bin") == NEW
+    assert not put_aside(spread, NEW).exists()
+
+
+def test_repair_leaves_a_file_that_a_person_changed_since(spread: Repo) -> None:
+    mine = WRONG[:-2] + bytes(2)
+    spread.write("models/model.bin", mine)
+    assert (repair(spread)["damaged_files"], spread.read("models/model.bin")) == ([], mine)
+    assert spread.out("status", "--porcelain") == " M models/model.bin"
+
+
+def test_repair_mends_files_of_linked_worktrees(spread: Repo) -> None:
+    spread.git("worktree", "add", "--quiet", "../linked")
+    linked = Repo(spread.path.parent / "linked", spread.environ)
+    assert linked.read("models/model.bin") == WRONG
+    assert f"  checked out anew: {linked.path}/models/model.bin\n" in spread.kit("fsck", "--repair").stdout
+    assert (spread.read("models/model.bin"), linked.read("models/model.bin")) == (NEW, NEW)
+    assert spread.out("status", "--porcelain") == linked.out("status", "--porcelain") == ""
+
+
+def test_repair_without_right_content_says_which_files_stay_damaged(spread: Repo, bare: Repo) -> None:
+    shutil.rmtree(bare.path / "kit")
+    done = spread.kit("fsck", "--repair", code=11)
+    assert "  not checked out anew: models/model.bin\n" in done.stdout
+    assert spread.read("models/model.bin") == WRONG
+    assert put_aside(spread, NEW).exists()
+
+
+@pytest.mark.parametrize("by", ["disk", "person"])
+def test_repair_of_a_hard_link_mends_what_the_disk_did_and_leaves_what_a_person_did(repo: Repo, by: str) -> None:
+    repo.git("config", "kit.link", "hardlink")
+    (repo.path / "models/model.bin").unlink()
+    repo.git("checkout", "--", "models/model.bin")
+    assert os.path.samefile(repo.path / "models/model.bin", blob(repo, NEW))
+    (decay if by == "disk" else damage)(repo, NEW)
+    repair(repo)
+    assert is_whole(repo, NEW)
+    assert repo.read("models/model.bin") == (NEW if by == "disk" else WRONG)
+
+
+def test_fsck_says_what_it_deletes_from_corrupt(repo: Repo) -> None:
+    damage(repo, OLD)
+    repo.kit("fsck", code=11)
+    repo.kit("fetch", "HEAD~1")
+    assert "deleted 1 damaged blob from corrupt/: the store has the right content" in repo.kit("fsck").stderr
+    assert not put_aside(repo, OLD).exists()
+
+
+def test_repair_without_a_remote_says_how_to_name_one(repo: Repo) -> None:
+    repo.git("remote", "remove", "origin")
+    damage(repo, OLD)
+    assert "hint: git kit remote oci://HOST/REPOSITORY\n" in repo.kit("fsck", "--repair", code=11).stderr
+
+
+def test_fsck_counts_blobs_wherever_it_counts(repo: Repo) -> None:
+    done = repo.kit("fsck")
+    assert done.stdout == "2 blobs, 3.1 MiB: 0 damaged\n"
+    assert done.stderr.startswith("checked 2 blobs, 3.1 MiB in ")

@@ -249,6 +249,8 @@ def test_promote_warns_of_the_other_policy_that_a_version_brings(world: World) -
     told = json.loads(author.kit("promote", "v1", "staging", "--dry-run", "--json").stdout)
     assert told["policy"] == {"dropped": ["override"], "added": [], "changed": []}
     assert "warning: v1 brought staging another policy: without override\n" in promote(author, "v1", "staging").stderr
+    shown = author.kit("env", "show", "staging").stdout
+    assert "\npolicy      with override in .gitkit.toml here: in force once a version that has it is promoted\n" in shown
     assert "policy" not in promote(author, "v2", "staging").stderr
 
 
