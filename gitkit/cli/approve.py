@@ -25,7 +25,7 @@ def command(context: Context, *, version: str, environment: str, reason: str | N
     the groups that are asked for.
     """
     with shown() as emit:
-        entry = approve(
+        decision = approve(
             lifecycle_place(context), context.lifecycle_remote, version, environment, reason=reason, emit=emit
         )
-    report_decision(entry, f"{version} is approved for {environment}", f"you approved {version} before", as_json)
+    report_decision(decision, f"{version} is approved for {environment}", f"you approved {version} before", as_json)

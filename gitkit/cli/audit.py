@@ -7,6 +7,7 @@ import click
 from gitkit.cli.audit_export import export
 from gitkit.cli.audit_log import log
 from gitkit.cli.env import lifecycle_place
+from gitkit.cli.lazy_group import Group
 from gitkit.cli.output import example, json_option
 from gitkit.context import Context
 from gitkit.errors import Corrupt, PartlyDone
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from gitkit.lifecycle.environments import Place
 
 
-@click.group("audit", epilog=example.format("git kit audit verify"))
+@click.group("audit", cls=Group, epilog=example.format("git kit audit verify"))
 def command() -> None:
     """Check, read and export the journal: what happened to versions and environments."""
 
@@ -30,8 +31,10 @@ command.add_command(export)
 @json_option
 @click.pass_obj
 def verify(context: Context, full: bool, offline: bool, as_json: bool) -> int:
-    """Compare the journal with everything else: its own chain, signatures, environment branches, tags, the registry,
-    and each move with the policy that it names. Lists whatever does not fit, and changes nothing.
+    """Compare the journal with Git, the registry and the policies.
+
+    Lists whatever does not fit: in its own chain, signatures, environment branches, tags, the registry, and each move
+    that did not meet the policy that it names. Changes nothing.
 
     After a run without findings the next one passes over the signatures, policies and registry tags of older events.
 
@@ -45,7 +48,7 @@ def verify(context: Context, full: bool, offline: bool, as_json: bool) -> int:
     audit = run(
         place, None if offline else lambda: context.remote(config=context.lifecycle_config), offline=offline, full=full
     )
-    report(audit, as_json)
+    report(audit, place.git_remote or ".", as_json)
     if audit.findings:
         return Corrupt.exit_code
     return PartlyDone.exit_code if audit.gaps else 0

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", metavar="FILE", help="Write this file instead of stdout.")
 @click.pass_obj
 def export(context: Context, /, *, form: str, output: str | None, **chosen: Any) -> int:
-    """Write the journal's events, as this clone knows them, oldest first.
+    """Write the journal's events to stdout or a file, oldest first.
 
     jsonl: one JSON object a line. csv: a table (RFC 4180). html: one page that needs nothing else, with a summary of
     each environment, made to be printed.
 
-    Needs no network. A commit of the journal that is no event is told and left out; exit code 11 then.
+    Needs no network: what this clone knows counts. A commit of the journal that is no event is told and left out; exit
+    code 11 then.
     """
     entries, damaged = known_events(context, Selection(**chosen))
     pieces = _pieces(entries, form, os.path.basename(context.repository.root))

@@ -60,9 +60,10 @@ def selecting(function: F) -> F:
 @json_option
 @click.pass_obj
 def log(context: Context, /, *, number: int | None, as_json: bool, **chosen: Any) -> int:
-    """Show the journal's events, the newest first, as this clone knows them (git fetch brings news).
+    """Show the journal's events, the newest first.
 
-    Needs no network. A commit of the journal that is no event is told and left out; exit code 11 then.
+    Needs no network: what this clone knows counts (git fetch brings news). A commit of the journal that is no event is
+    told and left out; exit code 11 then.
     """
     entries, damaged = known_events(context, Selection(**chosen))
     newest = entries[::-1][:number]
@@ -75,13 +76,20 @@ def log(context: Context, /, *, number: int | None, as_json: bool, **chosen: Any
 
 
 def known_events(context: Context, selection: Selection) -> tuple[list[Entry], int]:
-    """The events that are asked for, oldest first, and the exit code: 11 where a commit of the journal is no event."""
+    """The events that are asked for, oldest first, and the exit code: 11 where a commit of the journal is no event.
+
+    Raises:
+        InvalidFile: there is no such environment, and never was.
+    """
     from gitkit.errors import Corrupt
     from gitkit.lifecycle import environments
     from gitkit.lifecycle.audit.walk import read_journal
 
     place = lifecycle_place(context)
     found = read_journal(place.repository, environments.known_tip(place, JOURNAL_BRANCH))
+    name = selection.environment
+    if name is not None and all(entry.event.environment != name for entry in found.entries):
+        place.config.environment(name)  # refuses a name that nobody knows
     damaged = len(found.links) - len(found.entries)
     if damaged:
         say(f"warning: {plural(damaged, 'commit')} of the journal cannot be read; see: git kit audit verify")
@@ -90,5 +98,5 @@ def known_events(context: Context, selection: Selection) -> tuple[list[Entry], i
 
 def _row(entry: Entry) -> list[str]:
     event = entry.event
-    cells = [event.kind, event.version or "-", event.environment or "-", event.actor.name, event.reason or ""]
+    cells = [event.act, event.version or "-", event.where or "-", event.actor.name, event.said]
     return [f"{show_time(event.time)[:19]}Z", *map(plain, cells)]

@@ -2,10 +2,10 @@
 
 import shutil
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gitkit.cli.output import plural, print_json, print_text, say
+from gitkit.cli.output import plural, print_json, print_text, say, show_word
 from gitkit.lifecycle.audit.export import plain
 
 if TYPE_CHECKING:
@@ -17,11 +17,12 @@ _HINTS = {
     "truncated": _SEEN,
     "forked": _SEEN,
     "registry": "to put the registry's tags back: git kit env sync",
+    "branch": "to put a branch back that was reset or deleted: git kit env sync",
 }
 
 
-def report(audit: "Audit", as_json: bool) -> None:
-    """Findings on stdout, and one line that sums up; remarks on stderr."""
+def report(audit: "Audit", remote: str, as_json: bool) -> None:
+    """Findings on stdout, and one line that sums up; remarks on stderr. ``remote`` is where refs are put back."""
     if as_json:
         print_json(_as_json(audit))
         return
@@ -37,9 +38,16 @@ def report(audit: "Audit", as_json: bool) -> None:
     print_text(_summary(audit))
     for note in audit.notes:
         say(f"note: {plain(note)}")
-    hints = {_HINTS[finding.kind] for finding in audit.findings if finding.kind in _HINTS}
-    for hint in sorted(hints):
-        say(f"\nhint: {hint}")
+    for hint in dict.fromkeys(hint for finding in audit.findings for hint in _hints(finding, remote)):
+        say(f"\nhint: {plain(hint)}")
+
+
+def _hints(finding: "Finding", remote: str) -> Iterator[str]:
+    if finding.kind in _HINTS and not (finding.kind == "branch" and finding.put_back):
+        yield _HINTS[finding.kind]
+    if finding.put_back is not None:
+        force = "--force-with-lease" if finding.kind == "branch" else "--force"
+        yield f"to put it back: git push {force} {remote} {show_word(finding.put_back)}"
 
 
 def _row(finding: "Finding") -> list[str]:

@@ -28,6 +28,7 @@ offline_option = click.option("--offline", is_flag=True, help="Ask nobody: show 
 
 class _Environments(LazyGroup):
     rows = ROWS
+    otherwise = "git kit env show ENVIRONMENT shows one; all commands: git kit env -h"
 
 
 @click.group("env", cls=_Environments, invoke_without_command=True, epilog=example.format("git kit env show prod"))

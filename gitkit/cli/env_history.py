@@ -71,14 +71,14 @@ def parse_at(text: str, now: int) -> int:
 
 
 def _cells(event: Happening) -> list[str]:
-    digest = short(event.digest) if event.digest is not None else "-"
+    entry = event.entry.event if event.entry is not None else None
     return [
         moment(event.time // _MICRO),
-        event.kind,
+        entry.act if entry is not None else event.kind,
         event.version or "-",
-        digest,
+        short(event.digest) if event.digest is not None else "-",
         event.by or "-",
-        " ".join((event.reason or "").split()),
+        (entry.said if entry is not None else event.reason) or "",
     ]
 
 

@@ -6,6 +6,7 @@ import click
 
 from gitkit.cli.decision import report_decision
 from gitkit.cli.env import lifecycle_place
+from gitkit.cli.env_words import minute
 from gitkit.cli.output import example, json_option
 from gitkit.cli.progress import shown
 from gitkit.cli.promote import reason_option
@@ -32,10 +33,15 @@ def command(
     name = named(environment, everything)
     moment = _moment(until) if until is not None else None
     with shown() as emit:
-        entry = freeze(lifecycle_place(context), name, until=moment, reason=reason, emit=emit)
+        decision = freeze(lifecycle_place(context), name, until=moment, reason=reason, emit=emit)
     what = name or "every environment"
-    ends = f" until {until}" if until else ""
-    report_decision(entry, f"{what} is frozen{ends}", f"{what} is frozen already{ends}", as_json)
+    ends = decision.entry.event.until if decision.entry is not None else None
+    until_then = f"until {minute(ends)}" if ends is not None else "without an end"
+    done = f"{what} is frozen {until_then}"
+    already = f"{what} is frozen already, {until_then}"
+    if ends != moment:
+        already += f"\n\nhint: to make it shorter: git kit unfreeze {name or '--all'}"
+    report_decision(decision, done, already, as_json)
 
 
 def named(environment: str | None, everything: bool) -> str | None:

@@ -2,7 +2,7 @@
 
 import click
 
-from gitkit.cli.decision import report_decision
+from gitkit.cli.decision import report_decision, whose
 from gitkit.cli.env import lifecycle_place
 from gitkit.cli.output import example, json_option
 from gitkit.cli.progress import shown
@@ -19,5 +19,5 @@ from gitkit.lifecycle.decisions import hold
 def command(context: Context, *, environment: str, reason: str | None, as_json: bool) -> None:
     """Hold an ENVIRONMENT: no promotion moves it until it is resumed. Rollbacks do, and hold it themselves."""
     with shown() as emit:
-        entry = hold(lifecycle_place(context), environment, reason=reason, emit=emit)
-    report_decision(entry, f"{environment} is held", f"{environment} is held already", as_json)
+        decision = hold(lifecycle_place(context), environment, reason=reason, emit=emit)
+    report_decision(decision, f"{environment} is held", f"{environment} is held already{whose(decision)}", as_json)

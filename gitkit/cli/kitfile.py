@@ -4,12 +4,13 @@ import os
 
 import click
 
+from gitkit.cli.lazy_group import Group
 from gitkit.cli.output import example, json_option, plural, print_json, print_table, say, show_path
 from gitkit.context import Context
 from gitkit.errors import NotFound
 
 
-@click.group("kitfile", epilog=example.format("git kit kitfile check"))
+@click.group("kitfile", cls=Group, epilog=example.format("git kit kitfile check"))
 def command() -> None:
     """Check, write or show the Kitfile: what of this repository goes into its kits."""
 

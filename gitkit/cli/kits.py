@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 
 import click
 
+from gitkit.cli.lazy_group import Group
 from gitkit.cli.output import example, human_size, json_option, plural, print_json, print_table, print_text, say
 from gitkit.context import Context
 from gitkit.core.digest import short
 from gitkit.modelkit.listing import Version, versions
 
 
-@click.group("kits", invoke_without_command=True, epilog=example.format("git kit kits --remote"))
+@click.group("kits", cls=Group, invoke_without_command=True, epilog=example.format("git kit kits --remote"))
 @click.option("-r", "--remote", "ask_remote", is_flag=True, help="Ask the remote which versions are released.")
 @json_option
 @click.pass_context

@@ -1,4 +1,4 @@
-"""A group of commands, each a module of its own that is loaded when it is run."""
+"""Groups of commands, which name the nearest where one is unknown; and those that load each when it is run."""
 
 import importlib
 from collections.abc import Sequence
@@ -7,9 +7,34 @@ from typing import ClassVar
 import click
 
 from gitkit.cli.table import Row
+from gitkit.errors import UsageError
 
 
-class LazyGroup(click.Group):
+class Group(click.Group):
+    """``otherwise`` is the hint where no command has a name like the unknown one; None: the help."""
+
+    otherwise: ClassVar[str | None] = None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that ``args`` begin with.
+
+        Raises:
+            UsageError: there is none.
+        """
+        name, known = args[0], self.list_commands(ctx)
+        if name not in known and not name.startswith("-"):
+            from gitkit.core.problems import nearest
+
+            guess = nearest(name, known)
+            otherwise = self.otherwise or f"list the commands: {ctx.command_path} -h"
+            hint = f"did you mean: {ctx.command_path} {guess}" if guess else otherwise
+            raise UsageError(f'"{name}" is not a {ctx.command_path} command', hint=hint)
+        return super().resolve_command(ctx, args)
+
+
+class LazyGroup(Group):
     """Lists ``rows`` without importing them."""
 
     rows: ClassVar[Sequence[Row]] = ()

@@ -10,7 +10,8 @@ import click
 
 from gitkit import __version__
 from gitkit.cli import table
-from gitkit.errors import KitError, UsageError
+from gitkit.cli.lazy_group import Group
+from gitkit.errors import KitError
 
 if TYPE_CHECKING:
     from gitkit.context import Context
@@ -22,7 +23,7 @@ _EXIT_CODES = (
 )
 
 
-class Commands(click.Group):
+class Commands(Group):
     """Loads a command's module when it is run, not before."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -34,18 +35,6 @@ class Commands(click.Group):
             return None
         command: click.Command = importlib.import_module(f"gitkit.cli.{row.module}").command
         return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0]
-        if table.find(name) is None and not name.startswith("-"):
-            from gitkit.core.problems import nearest
-
-            guess = nearest(name, table.names())
-            hint = f"did you mean: git kit {guess}" if guess else "list the commands: git kit -h"
-            raise UsageError(f'"{name}" is not a git kit command', hint=hint)
-        return super().resolve_command(ctx, args)
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write(f"usage: git kit COMMAND [ARGUMENTS]\n\n{_INTRO}\n")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gitkit.cli.lazy_group import Group
 from gitkit.cli.output import example, json_option, print_json, print_table, print_text, say, show_path, show_text
 from gitkit.context import Context
 from gitkit.core.metrics import as_number
@@ -24,7 +25,7 @@ file_option = click.option(
 )
 
 
-@click.group("metrics", epilog=example.format("git kit metrics diff prod v1.2.0"))
+@click.group("metrics", cls=Group, epilog=example.format("git kit metrics diff prod v1.2.0"))
 def command() -> None:
     """Show and compare the metrics that versions carry: JSON, YAML, TOML or CSV.
 
@@ -115,7 +116,11 @@ def _commit(context: Context, name: str) -> str:
 
     settings = context.lifecycle_config.environments.get(name)
     if settings is None:
-        return resolve(context.repository.git, name)
+        try:
+            return resolve(context.repository.git, name)
+        except NotFound as error:
+            hint = "list them: git kit env; git branch -a; git tag"
+            raise NotFound(f'"{name}" is not an environment, commit, branch or tag here', hint=hint) from error
     from gitkit.cli.env import lifecycle_place
 
     place = lifecycle_place(context)

@@ -2,7 +2,7 @@
 
 import click
 
-from gitkit.cli.decision import report_decision
+from gitkit.cli.decision import report_decision, whose
 from gitkit.cli.env import lifecycle_place
 from gitkit.cli.output import example, json_option
 from gitkit.cli.progress import shown
@@ -23,6 +23,11 @@ def command(context: Context, *, version: str, undo: bool, reason: str | None, a
     Where it runs already it goes on running; git kit rollback ENV --reject does both.
     """
     with shown() as emit:
-        entry = reject(lifecycle_place(context), context.lifecycle_remote, version, undo=undo, reason=reason, emit=emit)
-    state = "is no longer rejected" if undo else "is rejected"
-    report_decision(entry, f"{version} {state}", f"{version} {state} already", as_json)
+        decision = reject(
+            lifecycle_place(context), context.lifecycle_remote, version, undo=undo, reason=reason, emit=emit
+        )
+    if undo:
+        report_decision(decision, f"{version} is no longer rejected", f"{version} is not rejected", as_json)
+    else:
+        already = f"{version} is rejected already{whose(decision)}"
+        report_decision(decision, f"{version} is rejected", already, as_json)

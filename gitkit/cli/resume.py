@@ -19,5 +19,5 @@ from gitkit.lifecycle.decisions import resume
 def command(context: Context, *, environment: str, reason: str | None, as_json: bool) -> None:
     """End the hold of an ENVIRONMENT, whether a person or a rollback set it."""
     with shown() as emit:
-        entry = resume(lifecycle_place(context), environment, reason=reason, emit=emit)
-    report_decision(entry, f"{environment} is no longer held", f"{environment} is not held", as_json)
+        decision = resume(lifecycle_place(context), environment, reason=reason, emit=emit)
+    report_decision(decision, f"{environment} is no longer held", f"{environment} is not held", as_json)

@@ -22,6 +22,7 @@ def command(context: Context, *, environment: str | None, everything: bool, reas
     """End the freeze of an ENVIRONMENT, or every freeze."""
     name = named(environment, everything)
     with shown() as emit:
-        entry = unfreeze(lifecycle_place(context), name, reason=reason, emit=emit)
-    what = name or "every environment"
-    report_decision(entry, f"{what} is no longer frozen", f"{what} is not frozen", as_json)
+        decision = unfreeze(lifecycle_place(context), name, reason=reason, emit=emit)
+    done = f"{name} is no longer frozen" if name is not None else "no environment is frozen any more"
+    already = f"{name} is not frozen" if name is not None else "no environment is frozen"
+    report_decision(decision, done, already, as_json)

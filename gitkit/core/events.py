@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 
 class Started(NamedTuple):
-    """Work of known size begins: ``verb`` (``uploading``), number of files (or blobs), bytes in all."""
+    """Work of known size begins: ``verb`` (``uploading``), number of files (or ``noun``), bytes in all."""
 
     verb: str
     files: int
     bytes: int
+    noun: str = "file"
 
 
 class Advanced(NamedTuple):
@@ -24,6 +25,7 @@ class Finished(NamedTuple):
     verb: str
     files: int
     bytes: int
+    noun: str = "file"
 
 
 class Warned(NamedTuple):

@@ -98,6 +98,27 @@ class Event:
     def digest(self) -> str | None:
         return self.after.digest if self.after else None
 
+    @property
+    def where(self) -> str | None:
+        """The environment; ``all`` where a freeze, or its end, is for all of them."""
+        return self.environment or ("all" if self.kind in ("freeze", "unfreeze") else None)
+
+    @property
+    def act(self) -> str:
+        """The kind for people, with what else it did: ``reject undone``, ``rollback, reject``."""
+        if self.kind == "reject" and self.details.get("undo"):
+            return "reject undone"
+        return "rollback, reject" if self.kind == "rollback" and self.details.get("reject") else self.kind
+
+    @property
+    def said(self) -> str:
+        """Why, for people: the rules that refused it, or the reason that was given; of a freeze also its end."""
+        if self.kind == "gates":
+            refused = [gate for gate in self.gates if gate["outcome"] not in ("passed", "waived")]
+            return "; ".join(f"{gate['gate']}: {gate['reason']}" for gate in refused) or self.reason or ""
+        until = f"until {show_time(self.until)[:16].replace('T', ' ')}" if self.until is not None else ""
+        return ": ".join(text for text in (until, self.reason) if text)
+
     def chained(self, previous: "Event | None") -> "Event":
         """The same event, to be appended after ``previous``."""
         if previous is None:
@@ -116,8 +137,7 @@ class Event:
 
     def subject(self) -> str:
         """``promote v1.2.0 prod``."""
-        where = self.environment or ("all" if self.kind in ("freeze", "unfreeze") else None)
-        return " ".join(word for word in (self.kind, self.version, where) if word)
+        return " ".join(word for word in (self.kind, self.version, self.where) if word)
 
     def body(self) -> str:
         """What the id stands for: compact JSON in ASCII, keys sorted."""

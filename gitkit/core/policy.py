@@ -9,13 +9,25 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator  # noqa: TID253
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator  # noqa: TID253
 
 from gitkit.core.paths import is_inside
 from gitkit.core.reference import is_branch
 from gitkit.core.schedule import Deny, parse_cron, parse_deny, parse_duration, parse_zone
 
 SIGNERS = ".gitkit/allowed_signers"
+
+
+def _duration(value: Any) -> str:
+    if not isinstance(value, str):
+        example = f"{value}s" if isinstance(value, int) and value > 1 else "24h"
+        raise ValueError(f'must be a duration, such as "{example}"')
+    parse_duration(value)
+    return value
+
+
+Duration = Annotated[str, BeforeValidator(_duration)]
+"""``90s``, ``10m``, ``24h`` or ``7d``."""
 
 
 class Table(BaseModel):
@@ -36,14 +48,7 @@ class Approvals(Table):
     sources: list[str] = Field(default=[], alias="from")
     each: bool = False
     distinct_from_author: bool = True
-    expire: str | None = None
-
-    @field_validator("expire")
-    @classmethod
-    def _is_duration(cls, value: str | None) -> str | None:
-        if value is not None:
-            parse_duration(value)
-        return value
+    expire: Duration | None = None
 
 
 class Window(Table):
@@ -55,20 +60,13 @@ class Window(Table):
 
     allow: str | None = None
     deny: str | None = None
-    duration: str | None = None
+    duration: Duration | None = None
     tz: str = "UTC"
 
     @field_validator("tz")
     @classmethod
     def _is_zone(cls, value: str) -> str:
         parse_zone(value)
-        return value
-
-    @field_validator("duration")
-    @classmethod
-    def _is_duration(cls, value: str | None) -> str | None:
-        if value is not None:
-            parse_duration(value)
         return value
 
     @model_validator(mode="after")
@@ -95,7 +93,7 @@ class Environment(Table):
     branch: str
     sources: list[str] = Field(default=[], alias="from")
     auto: Literal["newest", "match"] | None = None
-    soak: str | None = None
+    soak: Duration | None = None
     approvals: Approvals | None = None
     windows: list[Window] = []
     gates: list[str] = []
@@ -106,13 +104,6 @@ class Environment(Table):
     def _is_branch(cls, value: str) -> str:
         if not is_branch(value):
             raise ValueError(f'"{value}" is not the name of a branch')
-        return value
-
-    @field_validator("soak")
-    @classmethod
-    def _is_duration(cls, value: str | None) -> str | None:
-        if value is not None:
-            parse_duration(value)
         return value
 
     @field_validator("approvals", mode="before")
@@ -258,13 +249,7 @@ class CommandGate(_Gate):
 
     kind: Literal["command"] = "command"
     run: list[str] = Field(min_length=1)
-    timeout: str = "10m"
-
-    @field_validator("timeout")
-    @classmethod
-    def _is_duration(cls, value: str) -> str:
-        parse_duration(value)
-        return value
+    timeout: Duration = "10m"
 
 
 def _kind(value: Any) -> str:

@@ -148,8 +148,11 @@ def parse_deny(text: str, tz: str) -> Deny | Cron:
     Raises:
         ValueError: it is neither.
     """
-    if "/" not in text or " " in text:
+    if " " in text:
         return parse_cron(text)
+    if "/" not in text:
+        day = text if len(text) == len("2026-12-20") else "2026-12-20"
+        raise ValueError(f'"{text}" is neither a span, such as "{day}/{day}", nor a cron expression')
     first, _, last = text.partition("/")
     zone = parse_zone(tz)
     start, end = _moment(first, zone, end=False), _moment(last, zone, end=True)

@@ -95,7 +95,7 @@ class State(NamedTuple):
             if run.version == version:
                 return run
         known = ", ".join(dict.fromkeys(run.version for run in self.runs)) or "none"
-        raise NotFound(f"{version} never ran in {self.name}", hint=f"versions that did: {known}")
+        raise NotFound(f"{version} never ran in {self.name}", hint=f"versions that did, newest first: {known}")
 
     def earlier(self, steps: int = 1, without: Collection[str] = ()) -> Run:
         """Where a rollback goes: what ran ``steps`` versions before the current one was promoted.

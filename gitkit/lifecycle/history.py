@@ -98,16 +98,8 @@ def _about(situation: Situation, name: str) -> Iterator[Entry]:
 
 def _of_entry(entry: Entry) -> Happening:
     event = entry.event
-    return Happening(
-        event.time, event.kind, event.version, event.digest, event.actor.name, _reason(event), event.tip, entry
-    )
-
-
-def _reason(event: Event) -> str | None:
-    if event.kind != "gates":
-        return event.reason
-    refused = [gate for gate in event.gates if gate.get("outcome") not in ("passed", "waived")]
-    return "; ".join(f"{gate.get('gate')}: {gate.get('reason')}" for gate in refused) or event.reason
+    reason = event.said or None if event.kind == "gates" else event.reason
+    return Happening(event.time, event.kind, event.version, event.digest, event.actor.name, reason, event.tip, entry)
 
 
 def _of_run(place: Place, ledger: Ledger, run: Run) -> Happening:

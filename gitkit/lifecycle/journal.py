@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gitkit.core.events import Sink, Warned
-from gitkit.core.journal import EMPTY_ID, Actor, Event, parse_event
+from gitkit.core.journal import BRANCH, EMPTY_ID, Actor, Event, parse_event
 from gitkit.errors import Corrupt, InvalidFile
 from gitkit.git import objects
 from gitkit.git.run import Git, GitError
@@ -95,12 +95,17 @@ def require_continued(git: Git, entries: Sequence[Entry]) -> None:
     """The journal must continue the one that this clone has seen last; then it is remembered in its place.
 
     Raises:
-        Corrupt: it was cut off or written anew.
+        Corrupt: it was cut off or written anew, or the Git remote that had it is gone.
     """
     seen = git.ask("rev-parse", "-q", "--verify", SEEN)
     tip = entries[-1].oid if entries else None
     if seen == tip:
         return
+    if tip is None and not git.text("remote"):
+        raise Corrupt(
+            f"there is no Git remote here, where the journal was last seen, and no branch {BRANCH}",
+            hint=f"git remote add origin URL; if there never was one: git branch {BRANCH} {SEEN}",
+        )
     if seen is not None and all(entry.oid != seen for entry in entries):
         raise Corrupt(
             f"the journal does not continue the one that this clone has seen ({seen[:12]}): cut off, or written anew",

@@ -3,7 +3,7 @@
 Decided from values alone, so that a promotion, an audit of it years later and a Git server come to the same verdict.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -165,33 +165,37 @@ def _is_in(window: "Window", moment: datetime) -> bool:
 
 def valid_approvals(case: Case) -> dict[str, Entry]:
     """The approvals that count, the latest of each person, by address in lower case."""
+    policy = case.config.policy_of(case.environment)
+    entries = (entry for entry in _permitted_approvals(case) if entry.event.policy == policy)
+    return {entry.event.actor.email.lower(): entry for entry in entries}
+
+
+def _permitted_approvals(case: Case) -> Iterator[Entry]:
+    """The approvals that count under one policy: that which their event names."""
     approvals = case.settings.approvals
     if approvals is None:
-        return {}
+        return
     from gitkit.core.policy import members
     from gitkit.core.schedule import parse_duration
 
-    policy = case.config.policy_of(case.environment)
     lasts = parse_duration(approvals.expire) * 1_000_000 if approvals.expire is not None else None
     allowed = members(approvals.sources, case.config.groups)
-    found = {}
     for entry in case.ledger.approvals:
         event = entry.event
         address = event.actor.email.lower()
-        about = (event.environment, event.digest, event.policy) == (case.environment, case.point.digest, policy)
+        about = (event.environment, event.digest) == (case.environment, case.point.digest)
         fresh = lasts is None or case.now < event.time + lasts
         permitted = not approvals.sources or address in allowed
         other = not approvals.distinct_from_author or address not in case.authors
         if about and fresh and permitted and other:
-            found[address] = entry
-    return found
+            yield entry
 
 
 def _approvals(case: Case, approvals: "Approvals") -> Verdict:
     from gitkit.core.policy import members
 
     valid = valid_approvals(case)
-    names = ", ".join(sorted(entry.event.actor.name for entry in valid.values())) or "nobody"
+    names = _names(valid.values()) or "nobody"
     missing = [
         group
         for group in (approvals.sources if approvals.each else ())
@@ -201,8 +205,14 @@ def _approvals(case: Case, approvals: "Approvals") -> Verdict:
     if len(valid) >= approvals.min and not missing:
         return Verdict("approvals", "passed", f"{len(valid)} of {approvals.min}: {names}", evidence)
     wanted = f" of {' or '.join(approvals.sources)}" if approvals.sources else ""
+    earlier = _names(entry for entry in _permitted_approvals(case) if entry.event.actor.email.lower() not in valid)
+    names += f"; {earlier} under an earlier policy" if earlier else ""
     lack = f"; nobody of {' and of '.join(missing)}" if missing else ""
     return Verdict("approvals", "failed", f"{len(valid)} of {approvals.min}{wanted} ({names}){lack}", evidence)
+
+
+def _names(entries: Iterable[Entry]) -> str:
+    return ", ".join(sorted({entry.event.actor.name for entry in entries}))
 
 
 def waive(

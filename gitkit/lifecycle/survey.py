@@ -92,7 +92,8 @@ def survey(
     try:
         tags = _ask_registry(threads, open_remote, names) if open_remote is not None and names else None
         tips, is_fresh = _tips(place, tags is not None, emit)
-        looks = {name: threads.submit(partial(_glance, place, name, tips)) for name in names}
+        main = environments.known_main(place, tips)
+        looks = {name: threads.submit(partial(_glance, place, name, tips, main)) for name in names}
         log = _log(place, tips.get(JOURNAL_BRANCH), early)
         glances = {name: _seen(place, name, tips, future, emit) for name, future in looks.items()}
         states = {name: glance.state for name, glance in glances.items()}
@@ -104,6 +105,7 @@ def survey(
                 tag=None,
                 entries=entries or [],
                 ledger=Ledger(entries or []),
+                main=main,
                 _policies={name: glance.policy for name, glance in glances.items()},
             ),
             states=states,
@@ -120,9 +122,9 @@ class _Glance(NamedTuple):
     state: State
 
 
-def _glance(place: Place, name: str, tips: Mapping[str, str]) -> _Glance:
+def _glance(place: Place, name: str, tips: Mapping[str, str], main: str | None) -> _Glance:
     tip = tips.get(place.config.environment(name).branch)
-    policy = environments.policy(place, name, tip)
+    policy = environments.policy(place, name, tip, main)
     settings = policy.environment(name)
     return _Glance(policy, environments.glance(place, name, settings, tips.get(settings.branch, tip)))
 
@@ -173,7 +175,7 @@ def _entries(
         try:
             journal.require_continued(git, entries)
         except Corrupt as error:
-            emit(Warned(f"{error.message}; see: git kit audit verify"))
+            emit(Warned(f"{error.message}; {error.hint}"))
     return entries
 
 

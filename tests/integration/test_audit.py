@@ -183,6 +183,11 @@ def test_verify_shows_a_table_that_fits_80_columns_and_sums_up(world: World) -> 
     assert max(map(len, lines)) <= 80
     assert lines[-1] == "4 events, 1 environment: 2 findings"
     assert "\x1b" not in done.stdout and "\\x1b[31m" in " ".join(done.stdout.split())
+    hints = [line.partition(": git ")[2].split() for line in done.stderr.splitlines() if "to put it back" in line]
+    assert [hint[:3] for hint in hints] == [["push", "--force-with-lease", "origin"], ["push", "--force", "origin"]]
+    for hint in hints:
+        world.author.git(*hint)
+    assert "no findings" in world.author.kit("audit", "verify").stdout
 
 
 # -- gates and approvals, decided again --------------------------------------------------------------------------------
@@ -190,7 +195,7 @@ def test_verify_shows_a_table_that_fits_80_columns_and_sums_up(world: World) -> 
 
 def _promotion(world: World, version: str, **fields: Any) -> Event:
     """A promotion to prod by a client that claims that every rule was met."""
-    raws = journals.read(world.author, f"refs/remotes/origin/{JOURNAL}")
+    raws = journals.read(world.bare, f"refs/heads/{JOURNAL}")
     last = next(one.event for one in reversed(raws) if one.event.environment == "prod" and one.event.policy)
     moves = [one.event for one in raws if one.event.environment == "prod" and one.event.kind in MOVES]
     ran = moves[-1].after
@@ -265,7 +270,7 @@ def test_waiver_counts_only_with_a_permitted_actor_and_a_reason(
 @pytest.fixture
 def told(world: World) -> World:
     """A few events, some with reasons that are meant to do harm."""
-    raws = journals.read(world.author, f"refs/remotes/origin/{JOURNAL}")
+    raws = journals.read(world.bare, f"refs/heads/{JOURNAL}")
     points = [one.event.after for one in raws]
     base: Json = {"environment": "staging", "gates": ({"gate": "from", "outcome": "passed", "reason": ""},)}
     ada, someone = raws[0].actor, Actor("Ben", "ben@example.com")
@@ -312,6 +317,12 @@ def test_log_with_options_shows_only_what_is_asked_for(
     assert _subjects(told.author, *options) == subjects
 
 
+def test_log_of_an_environment_that_never_was_is_refused_with_the_nearest(told: World) -> None:
+    assert 'did you mean "staging"?' in told.author.kit("audit", "log", "stagng", code=16).stderr
+    told.author.write(".gitkit.toml", "")
+    assert len(told.author.kit("audit", "log", "staging").stdout.splitlines()) == 4
+
+
 def test_log_of_a_day_has_all_of_it(told: World) -> None:
     day = json.loads(told.author.kit("audit", "log", "--json", "-n", "1").stdout)[0]["time"][:10]
     assert len(_subjects(told.author, "--since", day, "--until", day)) >= 1
@@ -351,6 +362,7 @@ def test_export_as_csv_is_harmless_to_a_spreadsheet_and_a_terminal(told: World) 
     assert rows[3]["reason"] == "'=cmd|'/c calc'!A1"
     assert rows[5]["reason"].startswith("\\x1b]0;owned")
     assert (rows[4]["version"], rows[4]["before_version"], rows[4]["gates"]) == ("v2", "v1", "from passed")
+    assert [list(row)[-1] for row in rows[:1]] == ["details"] and "url" in json.loads(rows[1]["details"])
 
 
 class _Page(html.parser.HTMLParser):

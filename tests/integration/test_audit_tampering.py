@@ -223,6 +223,7 @@ def test_journal_cut_at_its_end_is_truncated_to_whom_has_seen_it(world: World) -
     found = audit(world.author)
     assert kinds(found) == {"truncated"}
     assert "2 events" in texts(found, "truncated")[0]
+    assert found.findings[0].put_back == f"refs/kit/journal-seen:refs/heads/{JOURNAL}"
     assert audit(fresh(world)).clean
 
 
@@ -274,11 +275,14 @@ def test_pin_moves_to_a_journal_that_continues_it(world: World) -> None:
 def test_commit_by_hand_on_an_environment_has_no_event(world: World) -> None:
     tip = world.tip("staging")
     tree = world.author.out("rev-parse", f"{tip}^{{tree}}")
-    by_hand = world.author.out("commit-tree", tree, "-p", str(tip), "-m", "hot fix")
+    author = {"GIT_AUTHOR_NAME": "Mallory", "GIT_AUTHOR_EMAIL": "m@example.com"}
+    by_hand = world.author.git("commit-tree", tree, "-p", str(tip), "-m", "hot fix", extra=author).stdout.strip()
     force(world.author, by_hand, "staging")
     found = audit(fresh(world))
     assert kinds(found) == {"branch"}
-    assert '"hot fix" by Ada Tester has no event of its own' in texts(found, "branch")[0]
+    people = "Mallory <m@example.com>, committed by Ada Tester <ada@example.com>"
+    assert f'"hot fix" by {people} has no event of its own' in texts(found, "branch")[0]
+    assert found.findings[0].put_back == f"{tip}:refs/heads/staging"
     assert found.findings[0].environment == "staging"
     assert found.findings[0].commit == by_hand
 

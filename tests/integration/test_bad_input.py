@@ -244,6 +244,10 @@ def test_setting_that_is_not_of_its_kind_is_invalid_and_named(repo: Repo, key: s
 def test_unknown_command_and_option_are_usage_errors_with_the_nearest(repo: Repo) -> None:
     refused(repo.kit("pul", code=2), '"pul" is not a git kit command', hint="did you mean: git kit pull")
     refused(repo.kit("pull", "--al", code=2), "No such option", hint="git kit pull -h")
+    refused(repo.kit("env", "prod", code=2), '"prod" is not a git kit env command', hint="git kit env show ENVIRONMENT")
+    refused(
+        repo.kit("audit", "verfy", code=2), "not a git kit audit command", hint="did you mean: git kit audit verify"
+    )
     refused(repo.kit("promote", "v1", code=2), "Missing argument", hint="git kit promote -h")
     refused(repo.kit("fetch", "nowhere", code=10), "nowhere", hint="git")
 
@@ -333,7 +337,7 @@ def test_registry_that_fails_for_ever_is_a_network_error_in_both_directions(
 ) -> None:
     fault = fault_registry.add(Fault(method="GET", path=BLOB, times=None, status=status, headers=headers))
     down = clone.kit("fetch", code=14)
-    assert f"answered {status}" in down.stderr and "error: cannot read blob " in down.stderr
+    assert f"answered {status}" in down.stderr and "error: cannot read a blob: " in down.stderr
     tried = len(fault_registry.seen("GET", BLOB + digest_of(MODEL)[7:]))
     assert tried > 1 or status == 599
     assert not blob(clone, MODEL).exists()
@@ -377,7 +381,7 @@ def test_registry_that_cuts_every_answer_short_is_a_network_error(clone: Repo, f
     path = BLOB + digest_of(MODEL)[7:]
     fault = fault_registry.add(Fault(method="GET", path=path, times=None, cut_body_after=1000, ignore_range=True))
     done = clone.kit("fetch", "-I", "model.bin", code=14)
-    assert "error: cannot read blob " in done.stderr
+    assert "error: cannot read a blob: " in done.stderr
     assert len(fault_registry.seen("GET", path)) < 10
     assert not blob(clone, MODEL).exists()
     fault.times = 0

@@ -129,8 +129,9 @@ def test_env_tells_a_promotion_that_looks_like_ours_and_has_no_event(told: Story
 
 def test_env_with_a_damaged_journal_warns_and_tells_what_the_branches_say(told: Story) -> None:
     tree = told.ada.out("rev-parse", "v1^{tree}")
-    damaged = told.ada.out("commit-tree", tree, "-p", "origin/kit/journal", "-m", "no event")
+    damaged = told.ada.out("commit-tree", tree, "-p", "origin/kit/journal", "-m", "approve v4 prod")
     told.ada.git("push", "--quiet", "--no-verify", "origin", f"{damaged}:refs/heads/kit/journal")
+    told.ben.kit("audit", "verify", code=11)  # which has seen it, so that env need not read all
     done = told.ben.kit("env")
     assert "warning: the journal's commit " in done.stderr
     assert [line.split()[1] for line in done.stdout.splitlines()[1:]] == ["v4", "v4", "v2"]
@@ -230,7 +231,7 @@ def test_env_history_tells_moves_attempts_and_decisions_newest_first(story: Stor
 
 
 def test_env_history_of_a_followed_branch_tells_versions_and_what_stops_all(told: Story) -> None:
-    told.ada.kit("freeze", "--all")
+    told.ada.kit("freeze", "--all", "--until", "2999-01-01", "--reason", "off")
     told.ada.kit("reject", "v3")
     assert [(event["event"], event["version"]) for event in asked(told.ada, "env", "history", "dev")] == [
         ("freeze", None),
@@ -241,6 +242,7 @@ def test_env_history_of_a_followed_branch_tells_versions_and_what_stops_all(told
         "freeze",
         "rollback",
     ]
+    assert "until 2999-01-02 00:00: off\n" in told.ada.kit("env", "history", "prod").stdout
 
 
 def test_env_history_tells_moves_from_before_the_journal(told: Story) -> None:

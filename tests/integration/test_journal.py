@@ -64,6 +64,11 @@ def test_every_command_leaves_one_event_that_says_all_about_it(world: World) -> 
     kit("unfreeze", "--all")
     kit("reject", "v3")
     kit("reject", "v3", "--undo")
+    rows = [" ".join(line.split()[1:]) for line in kit("audit", "log", "-n", "8").stdout.splitlines()[1:]]
+    assert rows[:2] == ["reject undone v3 - Ada Tester", "reject v3 - Ada Tester"]
+    assert rows[2:4] == ["unfreeze - all Ada Tester", "freeze - all Ada Tester holidays"]
+    assert rows[4] == "freeze - staging Ada Tester until 2099-01-02 00:00"
+    assert rows[7] == "rollback, reject v1 staging Ada Tester slow"
     assert subjects(world.bare) == [
         *("promote v1 staging", "promote v2 staging", "rollback v1 staging"),
         *("resume staging", "hold staging", "freeze staging", "freeze all", "unfreeze all", "reject v3", "reject v3"),
@@ -110,17 +115,25 @@ def test_deploys_are_recorded_when_asked_for(world: World) -> None:
 
 def test_commands_again_record_nothing(world: World) -> None:
     kit = world.author.kit
-    for command in (("hold", "staging"), ("freeze", "--all"), ("reject", "v2"), ("release", "v1")):
+    for command, already in (
+        (("hold", "staging", "--reason", "one"), "staging is held already by Ada Tester: one\n"),
+        (("freeze", "--all"), "every environment is frozen already, without an end\n"),
+        (("reject", "v2"), "v2 is rejected already by Ada Tester\n"),
+        (("release", "v1"), "v1 was released before"),
+    ):
         kit(*command)
         count = len(events(world.bare))
         told = kit(*command)
         assert len(events(world.bare)) == count
-        assert "already" in told.stderr or "before" in told.stderr
-    for command in (("resume", "prod"), ("reject", "v3", "--undo")):
-        assert json.loads(kit(*command, "--json").stdout) == {"recorded": False, "event": None}
+        assert already in told.stderr and "hint" not in told.stderr
+    assert json.loads(kit("resume", "prod", "--json").stdout) == {"recorded": False, "event": None}
+    assert json.loads(kit("hold", "staging", "--json").stdout) == {"recorded": False, "event": None}
+    assert kit("reject", "v3", "--undo").stderr == "v3 is not rejected\n"
     count = len(events(world.bare))
     assert "git kit unfreeze --all" in kit("unfreeze", "staging", code=Conflict.exit_code).stderr
     assert len(events(world.bare)) == count
+    assert kit("unfreeze", "--all").stderr == "no environment is frozen any more\n"
+    assert kit("unfreeze", "--all").stderr == "no environment is frozen\n"
 
 
 def test_release_without_environments_writes_no_journal(repo: Repo) -> None:
@@ -205,8 +218,8 @@ def test_freeze_ends_by_itself(world: World) -> None:
         (("freeze",), UsageError.exit_code, "name an environment, or --all"),
         (("freeze", "prod", "--all"), UsageError.exit_code, "name an environment, or --all"),
         (("freeze", "prod", "--until", "soon"), UsageError.exit_code, '"soon" is not a time'),
-        (("freeze", "prod", "--until", "2020-01-01"), Conflict.exit_code, "would end before it starts"),
-        (("approve", "v1", "prod"), GateRefused.exit_code, "prod asks for no approvals"),
+        (("freeze", "prod", "--until", "2020-01-01"), UsageError.exit_code, "would end before it starts"),
+        (("approve", "v1", "prod"), GateRefused.exit_code, "no approvals\n\nhint: git kit promote v1 prod"),
         (("approve", "v9", "prod"), 10, 'there is no tag "v9"'),
         (("approve", "prod", "v1"), InvalidFile.exit_code, 'no environment is called "v1"'),
         (("reject", "prod"), InvalidFile.exit_code, '"prod" is an environment'),
@@ -240,7 +253,8 @@ def test_approvals_count_by_digest_person_and_policy(world: World) -> None:
     assert "approvals: 1 of 2 of ml (Bo)" in done.stderr and "git kit approve v1 prod" in done.stderr
     cy.kit("approve", "v1", "prod")
     rules(world, "approvals = 3")
-    assert "approvals: 0 of 3 (nobody)" in world.author.kit("promote", "v1", "prod", code=18).stderr
+    lapsed = "approvals: 0 of 3 (nobody; Bo, Cy under an earlier policy)"
+    assert lapsed in world.author.kit("promote", "v1", "prod", code=18).stderr
     rules(world, approved, more=groups)
     plan = json.loads(world.author.kit("promote", "v1", "prod", "--dry-run", "--json").stdout)
     assert plan["passes"] and plan["gates"][1]["reason"] == "2 of 2: Bo, Cy"
@@ -407,6 +421,14 @@ def test_journal_that_was_cut_off_stops_every_change_until_it_is_looked_at(world
     assert world.tip("staging") is None
     other = world.clone("other", "Bo")
     other.kit("promote", "v1", "staging", code=GateRefused.exit_code)  # it never saw the end of the hold
+
+
+def test_journal_of_a_git_remote_that_was_removed_is_not_called_cut_off(world: World) -> None:
+    world.author.git("remote", "remove", "origin")
+    done = world.author.kit("hold", "staging", code=Corrupt.exit_code)
+    assert "error: there is no Git remote here, where the journal was last seen" in done.stderr
+    assert "hint: git remote add origin URL; " in done.stderr and "cut off" not in done.stderr
+    assert "warning: there is no Git remote here" in world.author.kit("env").stderr
 
 
 def test_journal_with_a_strange_commit_stops_every_change(world: World) -> None:

@@ -149,7 +149,9 @@ def test_freeze_is_made_shorter_by_an_unfreeze_only(world: World) -> None:
     kit = world.author.kit
     day = {"GIT_COMMITTER_DATE": "2026-02-01T00:00:00Z"}
     kit("freeze", "staging", extra=day)
-    assert "already" in kit("freeze", "staging", "--until", "2026-02-01T01:00", extra=day).stderr
+    told = kit("freeze", "staging", "--until", "2026-02-01T01:00", extra=day).stderr
+    assert told.startswith("staging is frozen already, without an end\n")
+    assert told.endswith("hint: to make it shorter: git kit unfreeze staging\n")
     assert "freeze: " in kit("promote", "v1", "staging", code=GateRefused.exit_code).stderr
     kit("unfreeze", "staging")
     kit("promote", "v1", "staging")

@@ -99,7 +99,8 @@ def test_diff_takes_environments_commits_and_branches(ruled: Repo) -> None:
     commit = ruled.out("rev-parse", "--short", "v1^{commit}")
     assert shown(ruled, "diff", commit, "main")["after"] == "main"
     assert "nothing runs in prod" in ruled.kit("metrics", "diff", "prod", "v3", code=10).stderr
-    assert '"v9" is not a commit' in ruled.kit("metrics", "diff", "v9", "v3", code=10).stderr
+    unknown = ruled.kit("metrics", "diff", "v9", "v3", code=10).stderr
+    assert '"v9" is not an environment, commit, branch or tag here' in unknown and "git kit env; " in unknown
 
 
 def test_diff_with_a_metric_or_file_missing_is_no_pass(ruled: Repo) -> None:

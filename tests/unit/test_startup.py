@@ -59,7 +59,7 @@ def test_help_loads_no_command_and_nothing_below_the_command_line(bare: set[str]
     loaded, _ = _loaded(RUN, "-h")
     assert _rooms(loaded) <= {"__main__", "cli", "context", "errors"}
     assert {name for name in loaded if name.startswith("gitkit.cli.")} <= {
-        *("gitkit.cli.main", "gitkit.cli.output", "gitkit.cli.table")
+        *("gitkit.cli.main", "gitkit.cli.output", "gitkit.cli.table", "gitkit.cli.lazy_group")
     }
 
 

@@ -10,7 +10,7 @@ from gitkit.git.run import Git
 from gitkit.lifecycle.audit import facts
 from gitkit.lifecycle.audit.facts import CommitFact
 from gitkit.lifecycle.audit.findings import Finding, Gap, about
-from gitkit.lifecycle.audit.walk import Read, log
+from gitkit.lifecycle.audit.walk import Read, log, people
 from gitkit.lifecycle.environments import DIGEST, ENV, EVENT, JOURNAL, REASON, VERSION
 from gitkit.lifecycle.ledger import Entry
 
@@ -111,12 +111,12 @@ class _Check:
             made[self.moves[number].oid] = commit.oid
             self._check_commit(commit, self.moves[number], trailers)
             due, strange = number + 1, []
-        self._strange(strange)
+        self._strange(strange, made.get(self.moves[-1].oid))
         self._lost(self.moves[due:])
         self._check_tips(made)
 
-    def _strange(self, commits: Sequence[Read]) -> None:
-        """Commits without an event of their own, in one finding."""
+    def _strange(self, commits: Sequence[Read], last: str | None = None) -> None:
+        """Commits without an event of their own, in one finding; ``last`` is where the branch belongs instead."""
         if not commits:
             return
         newest = commits[-1]
@@ -124,8 +124,9 @@ class _Check:
         forged = all(name is not None and name not in self.around.journal for name in named)
         which = "names an event that the journal does not have" if forged else "has no event of its own"
         more = f" (and {len(commits) - 1} before it)" if len(commits) > 1 else ""
-        who = f'{newest.oid[:12]} "{newest.subject}" by {newest.committer[0]}'
-        self._say(f"{who}{more} {which}", commit=newest.oid)
+        who = f'{newest.oid[:12]} "{newest.subject}" by {people(newest)}'
+        put_back = f"{last}:refs/heads/{self.subject.branch}" if last is not None else None
+        self._say(f"{who}{more} {which}", commit=newest.oid, put_back=put_back)
 
     def _lost(self, moves: Sequence[Entry]) -> None:
         if moves:
@@ -261,15 +262,15 @@ class _Check:
             yield f"its files are not those of {event.after.version}"
         actor = tuple(event.actor)
         if {commit.author, commit.committer} != {actor}:
-            yield f"it is by {commit.committer[0]} <{commit.committer[1]}>"
+            yield f"it is by {people(commit)}"
         if {commit.authored, commit.committed} != {event.seconds}:
             yield "it is of another time"
 
     def _found(self, text: str, entry: Entry) -> None:
         self.outcome.findings.append(about("branch", entry, text))
 
-    def _say(self, text: str, *, commit: str, event: int | None = None) -> None:
-        self.outcome.findings.append(Finding("branch", text, event, commit, self.subject.name))
+    def _say(self, text: str, *, commit: str, event: int | None = None, put_back: str | None = None) -> None:
+        self.outcome.findings.append(Finding("branch", text, event, commit, self.subject.name, put_back))
 
 
 def _trailer_differences(found: Mapping[str, str], event: Event) -> Iterator[str]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from gitkit.core.journal import EMPTY_ID, Event
 from gitkit.lifecycle.audit.findings import Finding
-from gitkit.lifecycle.audit.walk import Journal, Link, Read
+from gitkit.lifecycle.audit.walk import Journal, Link, Read, people
 
 SKEW_S = 600
 """How far ahead a clock may be, in seconds."""
@@ -53,10 +53,17 @@ def _check_commit(link: Link) -> Iterator[Finding]:
     if commit.tree not in EMPTY_TREES:
         yield Finding("edited", "its tree is not empty", *place)
     if link.event is None:
-        yield Finding("edited", link.problem or "it is no event", *place)
+        yield Finding("edited", _problem(link), *place)
         return
     for text in _differences(commit, link.event):
         yield Finding("edited", text, *place, link.event.environment)
+
+
+def _problem(link: Link) -> str:
+    """Why the commit is no event: what is wrong with it, or that it never was one."""
+    if link.id is None and link.sequence is None:
+        return f'a commit that is no event of git kit: "{link.commit.subject}" by {people(link.commit)}'
+    return link.problem or "it is no event"
 
 
 def _differences(commit: Read, event: Event) -> Iterator[str]:

@@ -12,7 +12,7 @@ from gitkit.lifecycle.ledger import Entry
 COLUMNS = (
     *("sequence", "id", "commit", "time", "kind", "environment", "version", "digest", "version_commit"),
     *("before_version", "before_digest", "actor_name", "actor_email", "reason", "until", "gates"),
-    *("policy", "policy_commit", "previous"),
+    *("policy", "policy_commit", "previous", "details"),
 )
 
 _FORMULA = ("=", "+", "-", "@")
@@ -70,6 +70,7 @@ def _row(entry: Entry) -> dict[str, str]:
         "policy": event.policy or "",
         "policy_commit": event.policy_commit or "",
         "previous": event.previous,
+        "details": json.dumps(event.details, sort_keys=True, separators=(",", ":")) if event.details else "",
     }
 
 

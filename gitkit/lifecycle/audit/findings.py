@@ -26,13 +26,17 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class Finding(NamedTuple):
-    """Something that is not as it must be. ``event`` is its number in the journal, ``commit`` shows it."""
+    """Something that is not as it must be. ``event`` is its number in the journal, ``commit`` shows it.
+
+    ``put_back`` is the refspec whose push, with force, brings a ref to where it must be, where that is known.
+    """
 
     kind: Kind
     text: str
     event: int | None = None
     commit: str | None = None
     environment: str | None = None
+    put_back: str | None = None
 
 
 class Gap(NamedTuple):
@@ -64,7 +68,7 @@ class Audit:
         return not self.findings and not self.gaps
 
 
-def about(kind: Kind, entry: Entry, text: str) -> Finding:
+def about(kind: Kind, entry: Entry, text: str, put_back: str | None = None) -> Finding:
     """A finding about an event."""
     event = entry.event
-    return Finding(kind, text, event.sequence, entry.oid, event.environment)
+    return Finding(kind, text, event.sequence, entry.oid, event.environment, put_back)

@@ -40,7 +40,7 @@ def check_tags(releases: Sequence[Entry], tags: Tags) -> tuple[list[Finding], li
             findings += _released_again(entry, first[version])
             continue
         first[version] = entry
-        findings += [about("tag", entry, text) for text in _wrong_tag(entry, version, tags)]
+        findings += [about("tag", entry, *wrong) for wrong in _wrong_tag(entry, version, tags)]
     unknown = [version for version in first if tags.there is None and version not in tags.here]
     if tags.remote is not None and unknown:
         more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
@@ -54,21 +54,22 @@ def _released_again(entry: Entry, first: Entry) -> Iterator[Finding]:
         yield about("tag", entry, f"{now.version} was released before as {then.digest} (event {first.event.sequence})")
 
 
-def _wrong_tag(entry: Entry, version: str, tags: Tags) -> Iterator[str]:
+def _wrong_tag(entry: Entry, version: str, tags: Tags) -> Iterator[tuple[str, str | None]]:
+    """What is wrong with a version's tag, and the refspec that puts it back."""
     after = entry.event.after
     if after is None:
         return
     here = tags.here.get(version)
+    put_back = f"{after.tag}:refs/tags/{version}" if after.tag is not None else None
     if tags.there is not None:
-        there = tags.there.get(version)
-        yield from _wrong(after, there, f"on {tags.remote}", required=True)
-        if here != there:
-            yield from _wrong(after, here, "in this clone", required=False)
-    else:
-        yield from _wrong(after, here, "in this clone", required=tags.remote is None)
+        for text in _wrong(after, tags.there.get(version), f"on {tags.remote}", required=True):
+            yield text, put_back
+    if tags.there is None or here != tags.there.get(version):
+        for text in _wrong(after, here, "in this clone", required=tags.remote is None):
+            yield text, put_back if tags.remote is None else None
     leads_to = tags.leads.get(after.tag or "")
     if leads_to is not None and leads_to != after.commit:
-        yield f"the tag {version} leads to {leads_to[:12]}, and the release names {after.commit[:12]}"
+        yield f"the tag {version} leads to {leads_to[:12]}, and the release names {after.commit[:12]}", None
 
 
 def _wrong(after: Point, found: str | None, where: str, *, required: bool) -> Iterator[str]:

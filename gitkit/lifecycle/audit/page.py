@@ -89,12 +89,12 @@ def _event_row(entry: Entry) -> str:
     came_from = f" (was {event.before.version})" if event.before is not None else ""
     cells = (
         f"{event.version or '-'}{came_from}",
-        event.environment or "-",
+        event.where or "-",
         f"{event.actor}",
-        event.reason or "",
+        event.said,
         gates_of(entry),
     )
-    fixed = (str(event.sequence), _moment(event.time), event.kind)
+    fixed = (str(event.sequence), _moment(event.time), event.act)
     row = "".join(f'<td class="fixed">{_text(cell)}</td>' for cell in fixed)
     row += "".join(f"<td>{_text(cell)}</td>" for cell in cells)
     return f'<tr id="{_text(event.id)}">{row}</tr>\n'

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from gitkit.core.journal import BRANCH
 from gitkit.git import refs
 from gitkit.git.repository import Repository
 from gitkit.git.run import Git
@@ -18,6 +19,7 @@ from gitkit.lifecycle.journal import SEEN
 from gitkit.lifecycle.trust import VERIFIED
 
 _FORMAT = 1
+_PUT_BACK = f"{SEEN}:refs/heads/{BRANCH}"
 
 
 class Pins(NamedTuple):
@@ -39,14 +41,15 @@ def check_seen(git: Git, seen: str | None, tip: str | None) -> list[Finding]:
     if seen is None or seen == tip:
         return []
     if tip is None:
-        return [Finding("truncated", "the journal is gone; this clone has seen it", commit=seen)]
+        return [Finding("truncated", "the journal is gone; this clone has seen it", commit=seen, put_back=_PUT_BACK)]
     if refs.is_ancestor(git, seen, tip):
         return []
     lost = _count(git, tip, seen)
     if refs.is_ancestor(git, tip, seen):
-        return [Finding("truncated", f"the last {lost} that this clone has seen are gone", commit=seen)]
+        text = f"the last {lost} that this clone has seen are gone"
+        return [Finding("truncated", text, commit=seen, put_back=_PUT_BACK)]
     text = f"it was written anew: {lost} that this clone has seen are not in it, {_count(git, seen, tip)} are others"
-    return [Finding("forked", text, commit=tip)]
+    return [Finding("forked", text, commit=tip, put_back=_PUT_BACK)]
 
 
 def _count(git: Git, older: str, newer: str) -> str:

@@ -34,6 +34,12 @@ class Read(NamedTuple):
         return self.message.partition("\n")[0]
 
 
+def people(commit: Read) -> str:
+    """Its author, and its committer where that is somebody else."""
+    author, committer = (f"{name} <{address}>" for name, address in (commit.author, commit.committer))
+    return author if author == committer else f"{author}, committed by {committer}"
+
+
 class Link(NamedTuple):
     """A commit of the journal: ``event``, or why it is none (``problem``); ``sequence`` and ``id`` as it claims."""
 

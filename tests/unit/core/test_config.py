@@ -56,6 +56,7 @@ def test_config_of_the_design_is_read_whole() -> None:
 
 _NUMBER_OR_TABLE = 'must be a number, or a table such as { min = 2, from = ["team"] }'
 _NOT_INSIDE = "is not the path of a file inside of the repository"
+_NO_SPAN = 'a span, such as "2026-12-24/2026-12-24", nor a cron expression'
 _NO_ZONE = 'is not a time zone that this machine knows, such as "Europe/Berlin"'
 _KINDS = "eval, signature, format, pickle, license, reproducible, size, command"
 _ENV = "[environments.dev]\nbranch = 'a'\n"
@@ -139,6 +140,14 @@ def test_config_with_a_layout_folder_has_its_path() -> None:
             ["environments.dev: auto needs `from`: without it the environment follows its branch anyway"],
         ),
         (_ENV + "soak = '1 day'", ['environments.dev.soak: "1 day" is not a duration, such as "90s", "24h" or "7d"']),
+        (_ENV + "soak = 5", ['environments.dev.soak: must be a duration, such as "5s"']),
+        (
+            _ENV + "windows = [{deny = '2026-12-24'}, {allow = '0 9 * * *', duration = true}]",
+            [
+                f'environments.dev.windows[0]: "2026-12-24" is neither {_NO_SPAN}',
+                'environments.dev.windows[1].duration: must be a duration, such as "24h"',
+            ],
+        ),
         (
             _ENV + "windows = [{allow = '0 25 * * *', duration = '1h'}]",
             ['environments.dev.windows[0]: "25" is no hour of a cron expression (0-23)'],

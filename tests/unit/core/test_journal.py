@@ -35,6 +35,30 @@ def test_event_text_is_what_the_format_says() -> None:
     assert event.id == hashlib.sha256(body.encode()).hexdigest()[:32]
 
 
+@pytest.mark.parametrize(
+    ("event", "act", "where", "said"),
+    [
+        (EVENT, "promote", "prod", "two\nlines, é"),
+        (Event(kind="reject", time=0, actor=ADA, details={"content": "1"}), "reject", None, ""),
+        (Event(kind="reject", time=0, actor=ADA, details={"undo": True}, reason="no"), "reject undone", None, "no"),
+        (Event(kind="rollback", time=0, actor=ADA, environment="a", details={"hold": True}), "rollback", "a", ""),
+        (Event(kind="rollback", time=0, actor=ADA, details={"reject": True}), "rollback, reject", None, ""),
+        (Event(kind="freeze", time=0, actor=ADA), "freeze", "all", ""),
+        (Event(kind="freeze", time=0, actor=ADA, until=60_000_000), "freeze", "all", "until 1970-01-01 00:01"),
+        (
+            Event(kind="freeze", time=0, actor=ADA, environment="a", until=0, reason="off"),
+            *("freeze", "a", "until 1970-01-01 00:00: off"),
+        ),
+        (
+            Event(kind="gates", time=0, actor=ADA, gates=({"gate": "eval", "outcome": "failed", "reason": "low"},)),
+            *("gates", None, "eval: low"),
+        ),
+    ],
+)
+def test_event_tells_people_what_it_did_where_and_why(event: Event, act: str, where: str | None, said: str) -> None:
+    assert (event.act, event.where, event.said) == (act, where, said)
+
+
 def test_event_that_is_appended_elsewhere_keeps_its_id() -> None:
     first = EVENT.chained(None)
     second = EVENT.chained(first)

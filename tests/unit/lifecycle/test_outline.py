@@ -104,11 +104,22 @@ def test_outline_with_a_commit_that_is_no_event_is_corrupt(message: str) -> None
     damaged = f"{'a' * 40}\0{'b' * 40}\0{message}\x01\0".encode()
     state = state_of("prod", [Entry("0" * 40, event("promote", "v1", "prod", 1))])
     log = log_of([event("promote", "v1", "prod", 1)]) + damaged
-    if message == "release":  # no version that runs: it is not looked at
-        assert len(outline(log, [state])) == 1
-    else:
-        with pytest.raises(Corrupt):
-            outline(log, [state])
+    with pytest.raises(Corrupt):
+        outline(log, [state])
+
+
+def test_outline_finds_a_commit_that_only_its_first_line_makes_an_event_wherever_it_is() -> None:
+    damaged = f"{'a' * 40}\0{'b' * 40}\0approve v1 prod\x01\0".encode()
+    log = damaged + log_of([event("promote", "v1", "prod", 1)])
+    with pytest.raises(Corrupt, match="approve v1 prod"):
+        outline(log, [])
+
+
+def test_outline_checks_the_newest_event_whatever_it_is() -> None:
+    log = log_of([event("approve", "v1", "prod", 1), event("approve", "v2", "prod", 2)])
+    assert [one.event.version for one in outline(log, [])] == ["v2"]
+    with pytest.raises(Corrupt, match="was edited"):
+        outline(log.replace(b'"name":"Ada"', b'"name":"Eve"'), [])
 
 
 def test_is_seen_compares_the_newest_event_with_what_the_clone_remembers(tmp_path: object) -> None:

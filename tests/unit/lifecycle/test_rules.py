@@ -131,3 +131,16 @@ def test_approval_counts_as_the_policy_says(
     config = CONFIG.replace("approvals = 1", f"approvals = {approvals}")
     given = approval(config, **one)
     assert outcomes(case(given, given, config=config, authors=authors))["approvals"] == outcome
+
+
+def test_approval_under_an_earlier_policy_does_not_count_and_is_told() -> None:
+    old: dict[str, object] = {"policy": "sha256:" + "0" * 64}
+    given = [approval(**old), approval(**old, actor=Actor("cy", "cy@example.com"))]
+    config = CONFIG.replace("approvals = 1", "approvals = 2")
+
+    def reason(*events: Event) -> str:
+        return next(one.reason for one in decide(case(*events, config=config)) if one.gate == "approvals")
+
+    assert reason(*given) == "0 of 2 (nobody; bo, cy under an earlier policy)"
+    assert reason(*given, approval(config)) == "1 of 2 (bo; cy under an earlier policy)"
+    assert reason(approval(**old, environment="qa")) == "0 of 2 (nobody)"

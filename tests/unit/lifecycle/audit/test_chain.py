@@ -85,8 +85,11 @@ def test_damaged_commit_is_edited_and_its_neighbours_are_checked_by_what_it_clai
 
 def test_damaged_commit_without_a_place_hides_nothing_else() -> None:
     links = [link(event) for event in chain()]
-    links[1] = links[1]._replace(event=None, problem="not an event", sequence=None, id=None)
+    commit = links[1].commit._replace(message="approve v1 prod\n")
+    links[1] = links[1]._replace(commit=commit, event=None, problem="not an event", sequence=None, id=None)
     assert found(links) == [("edited", None)]
+    (finding,) = check(Journal("tip", links, 0, frozenset()), NOW)
+    assert finding.text == 'a commit that is no event of git kit: "approve v1 prod" by Ada <ada@example.com>'
 
 
 @pytest.mark.parametrize(
