@@ -43,8 +43,11 @@ def command(context: Context, dry_run: bool, as_json: bool) -> int:
 
 
 def _tell(result: Deduplicated, dry_run: bool) -> None:
-    could = "could share" if dry_run else "share now"
-    print_text(f"{plural(len(result.shared), 'file')}, {human_size(result.bytes)}, {could} their bytes with the store")
+    one = len(result.shared) == 1
+    share = "could share" if dry_run else "shares" if one else "share"
+    whose = "its" if one else "their"
+    files = f"{plural(len(result.shared), 'file')}, {human_size(result.bytes)}"
+    print_text(f"{files}, {share} {whose} bytes with the store{'' if dry_run else ' now'}")
     if result.before:
         print_text(f"{plural(len(result.before), 'file')} did before")
     for skipped in result.skipped[:_SHOWN]:

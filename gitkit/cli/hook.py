@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from gitkit.lifecycle.guard.server import Update
     from gitkit.sync.push import Wanted
 
+_SHOWN = 5
+
 
 @click.group("hook", epilog=example.format("git kit hook pre-push origin https://git.example.com/acme/llm.git"))
 def command() -> None:
@@ -53,10 +55,15 @@ def _upload(context: Context, url: str, wanted: "Wanted") -> None:
 @command.command("pre-commit")
 @click.pass_obj
 def pre_commit(context: Context) -> None:
-    """Refuse tracked files that are staged as content, and large files that nothing tracks."""
-    from gitkit.sync.staged import check_staged
+    """Refuse tracked files that are staged as content, and large files that nothing tracks.
+
+    Warns of pointers that no attribute which is committed or staged covers.
+    """
+    from gitkit.sync.staged import check_staged, pattern_of
 
     found = check_staged(context.repository.git, context.settings.max_plain_size)
+    if found.uncovered:
+        _warn_of_uncovered(context, found.uncovered)
     if not found.content and not found.large:
         return
     lines = [f"  {show_path(path)} is tracked, but staged as content" for path in found.content]
@@ -66,11 +73,25 @@ def pre_commit(context: Context) -> None:
         hints.append(f"git add --renormalize -- {_arguments(found.content)}")
     if found.large:
         added = _arguments([b".gitattributes", *(path for path, _ in found.large)])
-        hints.append(f"git kit track {found.pattern} && git add --renormalize -- {added}")
+        hints.append(f"git kit track {pattern_of(path for path, _ in found.large)} && git add --renormalize -- {added}")
     limit = human_size(context.settings.max_plain_size)
     if found.large:
         hints.append(f"or raise the limit of {limit}: git config kit.maxPlainSize SIZE")
     raise KitError("this commit would put large content into Git:\n" + "\n".join(lines), hint="\n      ".join(hints))
+
+
+def _warn_of_uncovered(context: Context, paths: Sequence[bytes]) -> None:
+    from gitkit.sync.staged import pattern_of
+    from gitkit.sync.uncovered import not_staged
+
+    say("warning: pointers that no committed or staged attribute covers; a clone would not get their content:")
+    for path in paths[:_SHOWN]:
+        say(f"  {show_path(path)}")
+    if len(paths) > _SHOWN:
+        say(f"  and {len(paths) - _SHOWN} more")
+    waiting = not_staged(context.repository.git, paths)
+    track = f"git kit track {pattern_of(paths)} && git add .gitattributes"
+    say(f"hint: {f'git add -- {_arguments(waiting)}' if waiting else track}")
 
 
 @command.command("update")

@@ -45,7 +45,7 @@ class _Lines:
 
     def finish(self, event: Finished, seconds: float) -> None:
         if event.files:
-            say(f"{event.verb} {plural(event.files, 'file')}, {human_size(event.bytes)} in {seconds:.1f} s")
+            say(f"{event.verb} {plural(event.files, event.noun)}, {human_size(event.bytes)} in {seconds:.1f} s")
 
     def close(self) -> None:
         pass
@@ -69,7 +69,7 @@ class _Bar(_Lines):
             console=Console(stderr=True),
             transient=True,
         )
-        self._task = self._progress.add_task(f"{event.verb} {plural(event.files, 'file')}", total=event.bytes)
+        self._task = self._progress.add_task(f"{event.verb} {plural(event.files, event.noun)}", total=event.bytes)
         self._progress.start()
 
     def advance(self, count: int) -> None:

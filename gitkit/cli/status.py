@@ -28,7 +28,7 @@ def _as_text(result: Status) -> list[str]:
     size = sum(file.pointer.size for file in result.files)
     lines = [f"On {result.branch}: {plural(len(result.files), 'large file')}, {human_size(size)}"]
     conflicts = [show_path(path) for path in result.conflicts]
-    lines += _section("Conflicts (git checkout --ours -- FILE, or --theirs; then git add)", conflicts)
+    lines += _section("Conflicts (git checkout --ours -- FILE, or --theirs, or edit it; then git add)", conflicts)
     lines += _section("Staged", [f"{letter}  {show_path(path)}" for letter, path in result.staged])
     lines += _section(
         "Changed, not staged (git add)", [f"{letter}  {show_path(path)}" for letter, path in result.changed]

@@ -34,6 +34,7 @@ def command(context: Context, patterns: tuple[str, ...], dry_run: bool, as_json:
     if dry_run:
         return
     if changed.touched:
-        say(f"{plural(len(changed.touched), 'file')} in Git as pointers: the next git add stores their content")
+        held = plural(len(changed.touched), "file in Git as a pointer", "files in Git as pointers")
+        say(f"{held}: the next git add stores content")
         say("(git kit pull first, where content is missing)")
     say(f"\nNext: {git_add(changed)}")

@@ -307,7 +307,8 @@ class Session:
         if self._missing:
             reasons = {error.message for _, error in self._missing if error is not None}
             because = f" ({show_text(reasons.pop())})" if len(reasons) == 1 else ""
-            _tell(f"git kit: {_count(self._missing)} still pointers, without content{because}:")
+            kind = "a pointer" if len(self._missing) == 1 else "pointers"
+            _tell(f"git kit: {_count(self._missing)} still {kind}, without content{because}:")
             ordered = sorted(self._missing, key=lambda item: item[0])  # delayed files come in any order
             _list([_reasoned(path, None if because else error) for path, error in ordered])
             elsewhere = (NotFound, NetworkError, Denied)  # for these, pulling is the next thing to do

@@ -29,12 +29,17 @@ _TO_ESCAPE = {
 
 def tracked(git: Git, paths: Iterable[bytes], *, cached: bool = False) -> set[bytes]:
     """Those of ``paths`` that the filter applies to. One git process; ``cached`` asks the index's attributes."""
+    return {path for path, value in filters(git, paths, cached=cached).items() if value == b"kit"}
+
+
+def filters(git: Git, paths: Iterable[bytes], *, cached: bool = False) -> dict[bytes, bytes]:
+    """What the attribute `filter` is of each path: a name, ``unspecified``, or ``unset`` by `-filter`."""
     names = list(paths)
     if not names:
-        return set()
+        return {}
     args = ["check-attr", "-z", "--stdin", *(["--cached"] if cached else []), "filter"]
     fields = git.run(*args, stdin=b"".join(name + b"\0" for name in names)).split(b"\0")
-    return {path for path, value in zip(fields[0::3], fields[2::3], strict=False) if value == b"kit"}
+    return dict(zip(fields[0::3], fields[2::3], strict=False))
 
 
 def of_person(git: Git, environ: Mapping[str, str]) -> str:

@@ -12,7 +12,6 @@ from gitkit.git.places import Place
 from gitkit.git.run import Git
 
 _NAMES = (
-    "ORIG_HEAD",
     "MERGE_HEAD",
     "CHERRY_PICK_HEAD",
     "REVERT_HEAD",

@@ -60,8 +60,11 @@ def look(folder: int, name: bytes) -> Seen | None:
         found = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
         return None
-    if not stat.S_ISREG(found.st_mode):
-        return None
+    return seen_as(found) if stat.S_ISREG(found.st_mode) else None
+
+
+def seen_as(found: os.stat_result) -> Seen:
+    """What to remember of a regular file."""
     return Seen(found.st_size, found.st_mtime_ns, found.st_ino, bool(found.st_mode & stat.S_IXUSR))
 
 

@@ -7,12 +7,14 @@ from gitkit.core.paths import show_path, show_word
 from gitkit.core.pointer import parse
 from gitkit.core.remote import Remote
 from gitkit.errors import KitError
-from gitkit.git import objects
+from gitkit.git import attributes, objects
 from gitkit.setup.finding import Finding, Place
 from gitkit.setup.kitfile import check_kitfile, find_kitfile
 from gitkit.sync.checkout import still_pointers
 from gitkit.sync.parallel import each
 from gitkit.sync.pointers import content_in_index, in_index, in_tree, needs_of
+from gitkit.sync.staged import pattern_of
+from gitkit.sync.uncovered import not_staged, uncovered
 
 _NAMED = 5
 _SEARCHED = 100
@@ -54,6 +56,24 @@ def _damaged(place: Place, path: bytes) -> Finding:
     return Finding("pointers", False, f"{show_path(path)}: a damaged pointer, which Git holds as content", fix)
 
 
+def covered(place: Place) -> list[Finding]:
+    """Pointers that Git's own attributes do not cover: in a clone they are plain text that nobody asks about."""
+    git = place.repository.git
+    found = uncovered(git, objects.list_index(git))
+    here = attributes.tracked(git, found)
+    waiting = [path for path in found if path in here]
+    others = [path for path in found if path not in here]
+    findings = []
+    if waiting:
+        text = f"{_names(waiting)}: a pointer in Git, but the attribute that covers it is not in Git"
+        fix = f"git add {_arguments(place, not_staged(git, waiting))}"
+        findings.append(Finding("attributes", False, text, fix))
+    if others:
+        text = f"{_names(others)}: a pointer in Git that no attribute covers; where that is meant, set -filter"
+        findings.append(Finding("attributes", False, text, f"{_git_at_root(place)} kit track {pattern_of(others)}"))
+    return findings
+
+
 def content(place: Place) -> list[Finding]:
     """Pointers that stand in the worktree in place of their content."""
     repository, store = place.repository, place.store
@@ -85,6 +105,12 @@ def pushed(place: Place, remote: Remote) -> list[Finding]:
         return []
     text = f"{_names(lost)}: pushed, but {remote.url} does not hold the content"
     return [Finding("remote", False, text, "git kit push --all")]
+
+
+def _git_at_root(place: Place) -> str:
+    """Patterns are relative to the folder in which they are tracked."""
+    above = os.path.relpath(place.repository.root, place.cwd)
+    return "git" if above == "." else f"git -C {show_word(above)}"
 
 
 def _names(paths: Sequence[bytes]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeGuard
 
+from gitkit.core.digest import short
 from gitkit.core.events import Advanced, Finished, Sink, Started, ignore
 from gitkit.core.remote import BlobReader, Remote
 from gitkit.errors import Corrupt, Denied, KitError, NetworkError
@@ -132,8 +133,16 @@ def download(store: ImageLayout, remote: Remote, digest: str, size: int, *, emit
     Raises:
         NotFound: the remote does not hold it.
         Corrupt: what the remote sent is something else; nothing is stored.
-        Denied, NetworkError
+        Denied, NetworkError: true of every blob, as none is tried after it.
     """
+    try:
+        _download(store, remote, digest, size, emit)
+    except (Denied, NetworkError) as error:
+        error.message = error.message.replace(f"blob {short(digest)}", "a blob").replace(digest, "...")
+        raise
+
+
+def _download(store: ImageLayout, remote: Remote, digest: str, size: int, emit: Sink) -> None:
     if isinstance(remote, LfsContent) and remote.take(store, digest, size):
         emit(Advanced(size))
         return

@@ -1,4 +1,6 @@
-"""Is everything what it says it is? The store's blobs against their digests, the pointers of HEAD and of the index."""
+"""Is everything what it says it is? The store's blobs against their digests, files of the worktrees against damaged
+blobs, the pointers of HEAD and of the index.
+"""
 
 import os
 from collections.abc import Callable, Sequence
@@ -8,9 +10,12 @@ from typing import NamedTuple
 from gitkit.core.events import Advanced, Finished, Sink, Started, ignore
 from gitkit.errors import Corrupt, KitError, NotFound
 from gitkit.git import index_swap
+from gitkit.git.repository import Repository
 from gitkit.git.run import Git
 from gitkit.store.ingest import Source, copy_hashed
 from gitkit.store.layout import ImageLayout
+from gitkit.sync import damage
+from gitkit.sync.damage import DamagedFile
 from gitkit.sync.parallel import each
 from gitkit.sync.pointers import Need, TrackedContent, content_in_index, in_index, in_tree_alone, needs_of, unique
 
@@ -23,7 +28,10 @@ class Unread(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """``corrupt`` digests; tracked files that Git holds as content; needed content that the store does not hold."""
+    """``corrupt`` digests; tracked files that Git holds as content; needed content that the store does not hold.
+
+    ``files`` were checked out from a damaged blob. ``replaced`` damaged blobs and ``leftovers`` were deleted.
+    """
 
     blobs: int
     size: int
@@ -31,15 +39,18 @@ class Checked(NamedTuple):
     unread: list[Unread]
     content: TrackedContent
     missing: list[Need]
+    files: list[DamagedFile]
+    replaced: int
     leftovers: int
 
 
-def fsck(git: Git, store: ImageLayout, *, dry_run: bool = False, emit: Sink = ignore) -> Checked:
+def fsck(repository: Repository, store: ImageLayout, *, dry_run: bool = False, emit: Sink = ignore) -> Checked:
     """Check the store and the pointers of HEAD and index. Each blob is read once, on as many cores as there are.
 
     A corrupt blob is put aside, so that the next `git kit pull` or `git add` brings the right one; ``dry_run`` leaves
     it where it is, and one that cannot be read stays there anyway.
     """
+    git = repository.git
     needs = unique([*needs_of(in_index(git)), *(needs_of(in_tree_alone(git, "HEAD")) if has_head(git) else [])])
     blobs = sorted(store.blobs())
     corrupt, unread = _check(store, blobs, emit)
@@ -49,17 +60,20 @@ def fsck(git: Git, store: ImageLayout, *, dry_run: bool = False, emit: Sink = ig
     gone = set(corrupt)
     missing = [need for need in needs if need.digest in gone or not store.has(need.digest, need.size)]
     content = content_in_index(git)
+    files = damage.find(repository, store, corrupt)
     good = {digest for digest, _ in blobs} - gone - {it.digest for it in unread}
-    leftovers = 0 if dry_run else _sweep(git, store, good)
-    return Checked(len(blobs), sum(size for _, size in blobs), corrupt, unread, content, missing, leftovers)
+    replaced = 0 if dry_run else _forget_replaced(store, good - {it.file.pointer.digest for it in files})
+    leftovers = 0 if dry_run else store.sweep() + index_swap.sweep(index_swap.path_of(git))
+    size = sum(size for _, size in blobs)
+    return Checked(len(blobs), size, corrupt, unread, content, missing, files, replaced, leftovers)
 
 
-def _sweep(git: Git, store: ImageLayout, good: set[str]) -> int:
-    """Delete what killed commands left, a repair's damaged blobs among it; returns how many files that were."""
+def _forget_replaced(store: ImageLayout, good: set[str]) -> int:
+    """Delete the damaged blobs that were put aside and whose right content came; returns how many."""
     replaced = [digest for digest in store.quarantined() if digest in good]
     for digest in replaced:
         store.forget_corrupt(digest)
-    return len(replaced) + store.sweep() + index_swap.sweep(index_swap.path_of(git))
+    return len(replaced)
 
 
 def has_head(git: Git) -> bool:
@@ -87,9 +101,10 @@ def _check(store: ImageLayout, blobs: Sequence[tuple[str, int]], emit: Sink) -> 
             return Unread(digest, f"{error.strerror}")
         return None if found == digest else digest
 
-    emit(Started("checking", len(blobs), sum(size for _, size in blobs)))
+    size = sum(size for _, size in blobs)
+    emit(Started("checking", len(blobs), size, noun="blob"))
     found = each(problem, blobs, limit=os.cpu_count() or 1)
-    emit(Finished("checked", len(blobs), sum(size for _, size in blobs)))
+    emit(Finished("checked", len(blobs), size, noun="blob"))
     return [it for it in found if isinstance(it, str)], [it for it in found if isinstance(it, Unread)]
 
 

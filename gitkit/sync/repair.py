@@ -1,7 +1,7 @@
 """Content that the store has lost or that is damaged there, from wherever it still is right.
 
 From near to far: the trash, earlier stores and neighbours of the clone; files of any worktree; the remote. Every byte
-is verified on its way.
+is verified on its way. Files that were checked out from a damaged blob get the right content last.
 """
 
 import os
@@ -13,10 +13,12 @@ from gitkit.core.events import Sink, ignore
 from gitkit.core.remote import Remote
 from gitkit.errors import Corrupt, KitError, NotFound
 from gitkit.git import objects, worktree
-from gitkit.git.places import Place, places
+from gitkit.git.places import Place
 from gitkit.git.repository import Repository
+from gitkit.store.hashcache import HashCache
 from gitkit.store.layout import ImageLayout
-from gitkit.sync import fetch, pointers
+from gitkit.sync import damage, fetch, pointers
+from gitkit.sync.damage import DamagedFile
 from gitkit.sync.fetch import Failure
 from gitkit.sync.pointers import Need
 
@@ -33,8 +35,12 @@ class Mended(NamedTuple):
 
 
 class Repaired(NamedTuple):
+    """``files`` of worktrees have their right content again, ``damaged`` ones have not."""
+
     mended: list[Mended]
     failed: list[Failure]
+    files: list[DamagedFile]
+    damaged: list[DamagedFile]
 
 
 def repair(
@@ -42,12 +48,16 @@ def repair(
     store: ImageLayout,
     missing: Sequence[Need],
     corrupt: Sequence[str],
+    files: Sequence[DamagedFile],
     open_remote: Callable[[bool], Remote],
+    cache: HashCache,
     *,
     transfers: int = 4,
+    hard_links: bool = False,
     emit: Sink = ignore,
 ) -> Repaired:
-    """Bring ``missing`` content, and what the damaged blobs ``corrupt`` held, into the store. Idempotent.
+    """Bring ``missing`` content, and what the damaged blobs ``corrupt`` held, into the store, then into ``files``.
+    Idempotent.
 
     ``open_remote`` is told whether Git LFS pointers name the content.
     """
@@ -61,9 +71,13 @@ def repair(
         downloaded, problems = _from_remote(store, open_remote, wanted, transfers, emit)
         mended += [Mended(need, REMOTE) for need in downloaded]
         failed += problems
-    for it in mended:
-        store.forget_corrupt(it.need.digest)
-    return Repaired(mended, failed)
+    right = damage.restore(repository, store, cache, files, hard_links=hard_links)
+    damaged = [it for it in files if it not in right]
+    # While a file has the bytes of a damaged blob, that is what tells of it.
+    done = {it.need.digest for it in mended} | {it.file.pointer.digest for it in right}
+    for digest in done - {it.file.pointer.digest for it in damaged}:
+        store.forget_corrupt(digest)
+    return Repaired(mended, failed, right, damaged)
 
 
 def _wanted(
@@ -88,8 +102,7 @@ def _from_worktrees(repository: Repository, store: ImageLayout, needs: Sequence[
     if not needs:
         return
     wanted = {need.digest: need for need in needs}
-    in_main = os.path.realpath(repository.git_dir) == os.path.realpath(repository.common_dir)
-    for place in places(repository.git, repository.common_dir, repository.worktree if in_main else None):
+    for place in damage.all_places(repository):
         for file in pointers.in_index(place.git) if place.folder is not None else []:
             need = wanted.get(file.pointer.digest)
             if need is not None and _take(place, file.path, store, need):

@@ -1,6 +1,7 @@
 """What a commit would put into Git that belongs into the store."""
 
 import os
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from gitkit.core.paths import show_word
@@ -8,28 +9,33 @@ from gitkit.core.pointer import MAX_SIZE
 from gitkit.git import attributes, objects
 from gitkit.git.run import Git
 from gitkit.sync.pointers import is_clean
+from gitkit.sync.uncovered import uncovered
 
 
 class Staged(NamedTuple):
-    """Tracked paths staged as content; untracked ones above the limit with their size in bytes."""
+    """Tracked paths staged as content; untracked ones above the limit with their size in bytes; ``uncovered``
+    pointers.
+    """
 
     content: list[bytes]
     large: list[tuple[bytes, int]]
+    uncovered: list[bytes]
 
-    @property
-    def pattern(self) -> str:
-        """What `git kit track` should be told for the large files: their suffixes, else their paths."""
-        suffixes = {os.path.splitext(os.fsdecode(path))[1] for path, _ in self.large}
-        if all(suffixes):
-            return " ".join(show_word(f"*{suffix}") for suffix in sorted(suffixes))
-        return " ".join(show_word(path) for path, _ in self.large)
+
+def pattern_of(paths: Iterable[bytes]) -> str:
+    """What `git kit track` should be told for these files: their suffixes, else their paths."""
+    names = list(paths)
+    suffixes = {os.path.splitext(os.fsdecode(path))[1] for path in names}
+    if all(suffixes):
+        return " ".join(show_word(f"*{suffix}") for suffix in sorted(suffixes))
+    return " ".join(map(show_word, names))
 
 
 def check_staged(git: Git, max_plain_size: int) -> Staged:
     """Look at what the index adds to HEAD. One pass over the changed paths, whatever the size of the repository."""
     entries = objects.list_staged(git)
     if not entries:
-        return Staged([], [])
+        return Staged([], [], [])
     # The worktree's attributes count as well: a pattern that is not staged yet was meant for this file, too.
     paths = [entry.path for entry in entries]
     tracked = attributes.tracked(git, paths, cached=True) | attributes.tracked(git, paths)
@@ -41,4 +47,4 @@ def check_staged(git: Git, max_plain_size: int) -> Staged:
         for entry in entries
         if entry.path not in tracked and sizes.get(entry.oid, 0) > max_plain_size
     ]
-    return Staged(content, large)
+    return Staged(content, large, uncovered(git, entries))

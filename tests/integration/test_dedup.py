@@ -142,7 +142,7 @@ def test_dedup_on_a_file_system_that_cannot_says_what_can(repo: Repo) -> None:
 
 def test_dedup_with_no_large_file_does_nothing(kit_repo: Repo) -> None:
     kit_repo.commit("one", {"a.txt": "a"})
-    assert kit_repo.kit("dedup").stdout == "0 files, 0 B, share now their bytes with the store\n"
+    assert kit_repo.kit("dedup").stdout == "0 files, 0 B, share their bytes with the store now\n"
 
 
 # -- hard links --------------------------------------------------------------------------------------------------------

@@ -709,6 +709,24 @@ def test_pre_commit_hook_refuses_tracked_content_and_large_untracked_files_with_
         assert repo.blob(f"HEAD:{name}") == pointer_to(DATA)
 
 
+def test_pre_commit_hook_warns_of_a_pointer_whose_attribute_is_not_staged(repo: Repo) -> None:
+    repo.commit("first", {"w.gguf": DATA})
+    repo.kit("track", "*.gguf")
+    repo.git("add", "--renormalize", "w.gguf")
+    warned = repo.git("commit", "--message", "second")
+    assert "warning: pointers that no committed or staged attribute covers" in warned.stderr
+    assert "  w.gguf\nhint: git add -- .gitattributes\n" in warned.stderr
+    repo.git("add", ".gitattributes")
+    assert "warning" not in repo.git("commit", "--amend", "--message", "second").stderr
+
+
+def test_pre_commit_hook_warns_of_a_pointer_that_no_attribute_covers(repo: Repo) -> None:
+    repo.write("w.gguf", pointer_to(DATA))
+    repo.git("add", "w.gguf")
+    warned = repo.git("commit", "--message", "first")
+    assert "  w.gguf\nhint: git kit track '*.gguf' && git add .gitattributes\n" in warned.stderr
+
+
 _MEASURE = """
 import json, resource, subprocess, sys
 code = subprocess.run(sys.argv[1:]).returncode

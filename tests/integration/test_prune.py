@@ -471,7 +471,7 @@ def test_prune_keeps_what_a_patch_that_waits_to_be_applied_points_to(repo: Repo)
 
 def test_prune_after_a_reset_keeps_what_orig_head_names(repo: Repo) -> None:
     repo.git("update-ref", "ORIG_HEAD", "HEAD~")
-    stays_because(repo, "unfinished merge or rebase")
+    stays_because(repo, "ORIG_HEAD")
 
 
 # -- what the remote cannot be shown to keep -------------------------------------------------------------------------

@@ -157,7 +157,7 @@ def test_track_of_a_file_in_git_turns_it_into_a_pointer_and_untrack_back(kit_rep
     kit_repo.git("add", ".gitattributes", "*.bin")
     assert kit_repo.blob(":a.bin").startswith(b"version git-kit/1\n")
     said = kit_repo.kit("untrack", "*.bin").stderr
-    assert "1 file in Git as pointers" in said
+    assert "1 file in Git as a pointer: " in said
     kit_repo.git("add", ".gitattributes", "*.bin")
     assert kit_repo.blob(":a.bin") == CONTENT
 

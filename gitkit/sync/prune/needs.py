@@ -25,10 +25,11 @@ WORKTREE = "worktree"
 RECENT = "recent branches and tags"
 STASH = "stash"
 UNFINISHED = "unfinished merge or rebase"
+BEFORE = "ORIG_HEAD"
 REFLOG = "reflog"
 UNPUSHED = "not pushed"
 KITS = "kits in the store"
-GIT_REASONS = (HEAD, INDEX, WORKTREE, RECENT, STASH, UNFINISHED, REFLOG, UNPUSHED, KITS)
+GIT_REASONS = (HEAD, INDEX, WORKTREE, RECENT, STASH, UNFINISHED, BEFORE, REFLOG, UNPUSHED, KITS)
 """Why a blob is needed. The first one that holds is told."""
 
 _DIGEST = re.compile(rb"sha256:[0-9a-f]{64}\b")
@@ -112,6 +113,7 @@ def _needed(clone: Clone, sizes: frozenset[int]) -> Needed:
     _mark(marks, (ref.oid for ref in refs if ref.is_unfinished), UNFINISHED)
     for place in found:
         _mark(marks, _unfinished(git, place, by_reason[UNFINISHED]), UNFINISHED)
+        _mark(marks, place.resolve([BEFORE]), BEFORE)
         by_reason[WORKTREE].update(worktree.changed(place, sizes, clone.recall))
     tips = [*heads, *stashes, *(ref.oid for ref in refs if not ref.is_remote)]
     is_blind = _sort(clone, git, marks, tips, by_reason)

@@ -6,9 +6,10 @@ test_registry_access.py, test_registry_client.py and test_bad_input.py.
 
 import pytest
 
+from gitkit.core.digest import digest_of
 from tests.lib.large_files import LARGE, TOP, A, B, drafts, in_worktree, pointer_to
 from tests.lib.registries import REPOSITORY, Fault, FaultRegistry
-from tests.lib.repos import Repo, some_bytes
+from tests.lib.repos import Repo, run, some_bytes
 
 BLOB, UPLOADS, MANIFESTS = "/blobs/sha256:", "/blobs/uploads/", "/manifests/"
 AT_ONCE = {"Retry-After": "0"}
@@ -85,3 +86,19 @@ def test_checkout_asks_a_registry_that_refuses_no_more_often_than_it_must(
     assert "4 files are still pointers, without content" in said
     assert "hint: git kit pull" in said
     assert len(fault_registry.seen("GET", BLOB)) == 1
+
+
+@pytest.mark.parametrize("transfers", ["1", "4"])
+@pytest.mark.parametrize("command", [("git", "checkout", "--", "."), ("git", "kit", "pull")])
+def test_registry_that_is_not_there_is_told_of_in_words_that_are_true_of_every_file(
+    lazy: Repo, transfers: str, command: tuple[str, ...]
+) -> None:
+    lazy.git("config", "kit.url", f"oci://127.0.0.1:1/{REPOSITORY}")
+    lazy.git("config", "kit.transfers", transfers)
+    for path in LARGE:
+        (lazy.path / path).unlink()
+    if command[1] == "kit":
+        lazy.git("checkout", "--", ".", extra={"GIT_KIT_SKIP_SMUDGE": "1"})
+    said = run(command, cwd=lazy.path, environ=lazy.environ, code=None).stderr
+    assert f"cannot read a blob: http://127.0.0.1:1/v2/{REPOSITORY}/blobs/... takes no connection" in said
+    assert not any(digest_of(data)[7:19] in said for data in LARGE.values())

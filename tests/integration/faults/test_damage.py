@@ -164,7 +164,7 @@ def test_blob_that_a_crash_cut_is_mended_by_the_next_download(two: Repo, command
 def test_blob_of_the_right_size_that_a_crash_filled_with_zeros_reaches_no_file(two: Repo) -> None:
     damage(two, BIG, bytes(len(BIG)))
     done = two.git("checkout", "old")
-    assert "1 file is still pointers, without content" in done.stderr and "is damaged" in done.stderr
+    assert "1 file is still a pointer, without content" in done.stderr and "is damaged" in done.stderr
     assert two.read("big.bin") == pointer_to(BIG)
     assert "1 damaged" in two.kit("fsck", code=11).stdout
     two.kit("pull")

@@ -150,7 +150,7 @@ def test_checkout_into_a_full_worktree_leaves_the_pointer_that_git_kit_checkout_
     fill(small_disk)
     room.unlink()
     done = attempt(linked, "git", "checkout", "old", code=0)
-    assert "still pointers, without content (cannot write the file: No space left on device)" in done.stderr
+    assert "still a pointer, without content (cannot write the file: No space left on device)" in done.stderr
     assert (linked.read("big.bin"), linked.read("small.bin")) == (pointer_to(BIG), SMALL)
     assert soundness.status(linked) == []
     done = attempt(linked, "git-kit", "checkout", code=19)
@@ -176,7 +176,7 @@ def test_checkout_whose_index_cannot_be_written_says_so_and_works_with_space(
     assert f"error: cannot change the index: No space left on device\n\n{HINT}" in done.stderr
     (two.path / "big.bin").unlink()
     done = attempt(two, "git", "checkout", "--", "big.bin", code=128)  # Git itself cannot write its index
-    assert "1 file is still pointers, without content" in done.stderr
+    assert "1 file is still a pointer, without content" in done.stderr
     assert "keeps the index locked" not in done.stderr
     assert_sound(two)
     free(small_disk)

@@ -13,6 +13,7 @@ from gitkit.context import Context
 from gitkit.core.pointer import Pointer
 from gitkit.setup.doctor import examine
 from gitkit.setup.finding import Finding, Machine
+from tests.lib.large_files import lfs_pointer_to, pointer_to
 from tests.lib.repos import Repo, clean_environ, init, run, some_bytes
 
 CONTENT = some_bytes(5_000)
@@ -199,6 +200,46 @@ def test_content_that_nobody_has_is_to_be_pulled(healthy: Repo) -> None:
     healthy.write("b.bin", pointer)
     healthy.git("add", "b.bin")
     assert wrong(healthy) == {"content": "git kit pull"}
+
+
+def stage_pointer(repo: Repo, path: str, text: bytes = pointer_to(CONTENT)) -> None:
+    """A pointer to content that the store has, whether attributes cover it or not."""
+    oid = repo.git("hash-object", "-w", "--stdin", stdin=text).stdout.strip()
+    repo.git("update-index", "--add", "--cacheinfo", f"100644,{oid},{path}")
+    repo.write(path, text)
+
+
+def test_pointer_whose_attribute_is_not_in_git_is_mended_by_its_file(healthy: Repo) -> None:
+    stage_pointer(healthy, "sub/w.gguf")
+    healthy.kit("track", "*.gguf", cwd="sub")
+    found = findings(healthy, "sub")["attributes"]
+    assert found.text == "sub/w.gguf: a pointer in Git, but the attribute that covers it is not in Git"
+    assert found.fix == "git add -- .gitattributes"
+    mend(healthy, found.fix, "sub")
+    assert wrong(healthy) == {"content": "git kit checkout"}
+
+
+def test_pointer_that_nothing_covers_is_mended_by_track_and_add(healthy: Repo) -> None:
+    stage_pointer(healthy, "w.gguf")
+    stage_pointer(healthy, "a b.pt")
+    (healthy.path / "sub").mkdir()
+    assert "attributes" in wrong(healthy)
+    fix = wrong(healthy, "sub")["attributes"]
+    assert fix == "git -C .. kit track '*.gguf' '*.pt'"
+    mend(healthy, fix, "sub")
+    fix = wrong(healthy)["attributes"]
+    assert fix == "git add -- .gitattributes"
+    mend(healthy, fix)
+    assert wrong(healthy) == {"content": "git kit checkout"}
+
+
+def test_pointers_that_are_not_filtered_on_purpose_or_are_of_git_lfs_are_no_finding(healthy: Repo) -> None:
+    healthy.write(".gitattributes", b"*.bin filter=kit -text\n*.sample -filter\n*.lfs filter=lfs\n")
+    healthy.git("add", ".gitattributes")
+    stage_pointer(healthy, "a.sample")
+    stage_pointer(healthy, "b.lfs")
+    stage_pointer(healthy, "c.txt", lfs_pointer_to(CONTENT))
+    assert wrong(healthy) == {}
 
 
 def test_invalid_config_is_one_finding_with_all_its_problems(healthy: Repo) -> None:
