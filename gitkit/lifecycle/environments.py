@@ -246,14 +246,9 @@ def policy(place: Place, name: str, tip: str | None, main: str | None = None) ->
     return there
 
 
-def lack_a_branch(place: Place, tips: Collection[str]) -> bool:
-    """Whether an environment that only git kit writes to is still to get its branch."""
-    return any(one.sources and one.branch not in tips for one in place.config.environments.values())
-
-
-def known_main(place: Place, tips: Collection[str]) -> str | None:
-    """The Git remote's main branch as this clone knows it, where ``tips`` lack an environment's. No network."""
-    if place.git_remote is None or not lack_a_branch(place, tips):
+def known_main(place: Place) -> str | None:
+    """The commit of the Git remote's main branch as this clone knows it. No network."""
+    if place.git_remote is None:
         return None
     return place.repository.git.ask("rev-parse", "-q", "--verify", f"refs/remotes/{place.git_remote}/HEAD^{{commit}}")
 

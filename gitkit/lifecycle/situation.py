@@ -1,7 +1,8 @@
 """What a command of the lifecycle finds: branches, tag and journal at one moment, and what they come to."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache as once
 from typing import TYPE_CHECKING
 
 from gitkit.core.events import Sink, Warned, ignore
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class Situation:
     """``tips``: the commits of the branches that exist, the journal's among them. ``tag``: the oid of the asked tag on
-    the Git remote. ``entries``: the journal, oldest first. ``main``: the Git remote's main branch, where an environment
-    has no branch of its own so far.
+    the Git remote. ``entries``: the journal, oldest first. ``main`` gives the commit of the Git remote's main branch,
+    which is asked for where an environment has no branch of its own so far.
     """
 
     place: Place
@@ -29,7 +30,7 @@ class Situation:
     tag: str | None
     entries: list[Entry]
     ledger: Ledger
-    main: str | None = None
+    main: Callable[[], str | None] = lambda: None
     _states: dict[str, State] = field(default_factory=dict)
     _policies: dict[str, "Config"] = field(default_factory=dict)
     _ledgers: dict[str, Ledger] = field(default_factory=dict)
@@ -41,7 +42,9 @@ class Situation:
     def policy(self, name: str) -> "Config":
         """The rules in force in the environment ``name``."""
         if name not in self._policies:
-            self._policies[name] = environments.policy(self.place, name, self.tip(name), self.main)
+            tip = self.tip(name)
+            main = self.main() if tip is None else None
+            self._policies[name] = environments.policy(self.place, name, tip, main)
         return self._policies[name]
 
     def policy_commit(self, name: str) -> str | None:
@@ -55,7 +58,7 @@ class Situation:
         """The revision whose files the policy counts on, such as that of allowed signers; empty: the index."""
         if self.policy(name) is self.place.config:
             return ""
-        return self.policy_commit(name) or self.main or ""
+        return self.policy_commit(name) or self.main() or ""
 
     def state(self, name: str) -> State:
         """What the environment ``name`` runs and ran."""
@@ -131,14 +134,8 @@ def look(place: Place, *, tag: str | None = None) -> Situation:
         tag=fresh.tag(tag),
         entries=entries,
         ledger=Ledger(entries),
-        main=_main(place, fresh.tips),
+        main=once(lambda: refs.fetch_head(git, place.git_remote) if place.git_remote is not None else None),
     )
-
-
-def _main(place: Place, tips: dict[str, str]) -> str | None:
-    if place.git_remote is None or not environments.lack_a_branch(place, tips):
-        return None
-    return refs.fetch_head(place.repository.git, place.git_remote)
 
 
 def known(place: Place, emit: Sink = ignore) -> Situation:
@@ -151,7 +148,7 @@ def known(place: Place, emit: Sink = ignore) -> Situation:
     except Corrupt as error:
         emit(Warned(f"{error.message}; see: git kit audit verify"))
         entries = []
-    main = environments.known_main(place, tips)
+    main = once(lambda: environments.known_main(place))
     return Situation(place=place, tips=tips, tag=None, entries=entries, ledger=Ledger(entries), main=main)
 
 

@@ -4,6 +4,7 @@ Made for commands that read. Whoever moves an environment needs ``situation.look
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache as once
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -92,7 +93,7 @@ def survey(
     try:
         tags = _ask_registry(threads, open_remote, names) if open_remote is not None and names else None
         tips, is_fresh = _tips(place, tags is not None, emit)
-        main = environments.known_main(place, tips)
+        main = once(lambda: environments.known_main(place))
         looks = {name: threads.submit(partial(_glance, place, name, tips, main)) for name in names}
         log = _log(place, tips.get(JOURNAL_BRANCH), early)
         glances = {name: _seen(place, name, tips, future, emit) for name, future in looks.items()}
@@ -122,9 +123,9 @@ class _Glance(NamedTuple):
     state: State
 
 
-def _glance(place: Place, name: str, tips: Mapping[str, str], main: str | None) -> _Glance:
+def _glance(place: Place, name: str, tips: Mapping[str, str], main: Callable[[], str | None]) -> _Glance:
     tip = tips.get(place.config.environment(name).branch)
-    policy = environments.policy(place, name, tip, main)
+    policy = environments.policy(place, name, tip, main() if tip is None else None)
     settings = policy.environment(name)
     return _Glance(policy, environments.glance(place, name, settings, tips.get(settings.branch, tip)))
 

@@ -9,7 +9,7 @@ from gitkit.registry.address import api_host, check_place, joined, origin
 from gitkit.registry.auth import Authenticator
 from gitkit.registry.credentials import Credential, CredentialSource
 from gitkit.registry.messages import Reply, Request, TransportOptions
-from gitkit.registry.problems import MAX_ERROR_BODY, problem
+from gitkit.registry.problems import MAX_ERROR_BODY, Transient, describe, is_half_written, problem
 from gitkit.registry.transport import Response, Transport
 
 T = TypeVar("T")
@@ -85,7 +85,14 @@ class Endpoint:
             NetworkError
         """
         wanted = tuple(scopes)
-        return self.retry(lambda: self._open_once(request, wanted).whole(limit))
+
+        def once() -> Reply:
+            reply = self._open_once(request, wanted).whole(limit)
+            if is_half_written(reply.status, reply.body):
+                raise Transient(describe(request.doing, reply.url, reply.status, reply.body))
+            return reply
+
+        return self.retry(once)
 
     def open(self, request: Request, scopes: Iterable[str]) -> Response:
         """As ``call``, with the body still to be read. Close it."""

@@ -64,6 +64,15 @@ def registry_errors(body: bytes) -> tuple[RegistryError, ...]:
         return ()
 
 
+def is_half_written(status: int, body: bytes) -> bool:
+    """Whether a manifest was refused only because somebody else commits a blob that it names at this moment.
+
+    distribution 2.8 rewrites the blob's link then, in place; who reads it half written is told both at once that the
+    digest is invalid and that the blob is unknown.
+    """
+    return status == 400 and {"DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN"} <= {it.code for it in registry_errors(body)}
+
+
 def describe(doing: str, url: str, status: int, body: bytes) -> str:
     """``cannot <doing>: <redacted url> answered <status>`` and the registry's own words."""
     said = "; ".join(": ".join(part for part in error if part) for error in registry_errors(body))

@@ -222,6 +222,15 @@ def test_put_manifest_that_names_a_missing_blob_is_not_found(fault_registry: Fau
         remote.put_manifest(manifest_of(DATA), tag="v1")
 
 
+def test_put_manifest_while_somebody_else_commits_a_blob_of_it_is_tried_again(filled: FaultRegistry) -> None:
+    errors = [{"code": code, "message": "x"} for code in ("DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN")]
+    filled.add(Fault(method="PUT", path=MANIFESTS, status=400, body=to_json({"errors": errors})))
+    with connect(filled.host) as remote:
+        digest = remote.put_manifest(manifest_of(DATA), tag="v1")
+        assert remote.resolve("v1") == digest
+    assert len(filled.seen("PUT")) == 2
+
+
 def test_put_manifest_larger_than_registries_take_is_unsupported_and_not_sent(fault_registry: FaultRegistry) -> None:
     with connect(fault_registry.host) as remote, pytest.raises(Unsupported):
         remote.put_manifest(b'{"annotations":{"a":"%s"}}' % (b"x" * (4 << 20)))
