@@ -126,6 +126,7 @@ def test_quickstart_lines_fit_a_terminal_unless_they_hold_a_digest(told: Told) -
     assert [line for line in lines if len(line) > 80 and "sha256:" not in line] == []
 
 
+@pytest.mark.soak
 def test_quickstart_with_keep_leaves_two_versions_to_look_at(tmp_path: Path) -> None:
     told = quickstart(tmp_path, "--keep", model=stand_in(tmp_path / "model"))
     (scratch,) = (tmp_path / "tmp").iterdir()

@@ -1018,6 +1018,7 @@ def sparse(repo: Repo, size: int) -> None:
     sample(repo, "model: {path: model}", {"model/config.json": "{}"})
 
 
+@pytest.mark.soak
 @pytest.mark.real_registry
 def test_release_of_a_layer_of_300_mib_takes_less_than_100_mb_of_memory(
     kit_repo: Repo, real_registry: RealRegistry

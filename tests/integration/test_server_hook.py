@@ -204,6 +204,7 @@ def refs_of(world: World) -> dict[str, str]:
 # -- what is right passes --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.soak
 def test_all_commands_of_two_clones_pass_both_hooks(empty_world: World) -> None:
     world = empty_world
     world.use(*HOOKS)

@@ -148,7 +148,7 @@ def outcome(repo: Repo, code: int, stdout: str, stderr: str) -> dict[str, object
     }
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(
     before=BEFORE,
     changes=CHANGES,
