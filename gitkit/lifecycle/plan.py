@@ -62,6 +62,8 @@ def policy_changes(before: "Config", after: "Config | None", name: str) -> Polic
 def _rules(config: "Config", name: str) -> dict[str, Any]:
     environment = config.environment(name)
     rules = {
+        "branch": environment.branch,
+        "auto": environment.auto,
         "from": environment.sources,
         "soak": environment.soak,
         "approvals": environment.approvals,
