@@ -17,18 +17,9 @@ from pathlib import Path
 import pytest
 
 from gitkit.store.layout import ImageLayout
+from tests.lib.configs import ENVIRONMENTS as PLAIN
 from tests.lib.repos import Repo, clean_environ, init, some_bytes
 
-PLAIN = """\
-[environments.dev]
-branch = "dev"
-[environments.staging]
-branch = "staging"
-from = ["dev"]
-[environments.prod]
-branch = "prod"
-from = ["staging"]
-"""
 STRICT = (
     PLAIN
     + """\

@@ -15,21 +15,12 @@ from gitkit.lifecycle.environments import Place
 from gitkit.lifecycle.ledger import Entry
 from gitkit.modelkit.content import Content
 from gitkit.store.layout import ImageLayout
+from tests.lib.configs import ENVIRONMENTS as CONFIG
 from tests.lib.repos import Repo
 
 ADA, BEN = Actor("Ada", "ada@example.com"), Actor("Ben", "ben@example.com")
 HOUR = 3600 * 1_000_000
 START = 1_767_225_600 * 1_000_000
-CONFIG = """\
-[environments.dev]
-branch = "dev"
-[environments.staging]
-branch = "staging"
-from = ["dev"]
-[environments.prod]
-branch = "prod"
-from = ["staging"]
-"""
 
 
 class Told:
